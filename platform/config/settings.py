@@ -1,0 +1,211 @@
+"""Settings of the whole site, read from the environment (the README lists each variable)."""
+
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from config.environment import env_bool, env_int, env_str, kept_secret
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# --- where things live -------------------------------------------------------------------------
+DATA_DIR = Path(env_str("DATA_DIR", str(ROOT / "var"))).resolve()
+PORT = env_int("PORT", 8000)
+HOST = env_str("HOST", "127.0.0.1")
+SITE_URL = env_str("SITE_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}")
+
+
+def _run_dir() -> Path:
+    """Sockets live in DATA_DIR/run unless that path is too long for a UNIX socket (108 bytes)."""
+    wanted = DATA_DIR / "run"
+    if len(str(wanted)) <= 80:
+        return wanted
+    digest = hashlib.sha256(str(DATA_DIR).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"proving-ground-{digest}"
+
+
+RUN_DIR = _run_dir()
+LOG_DIR = DATA_DIR / "log"
+SECRETS_DIR = DATA_DIR / "secrets"
+DELTA_DIR = DATA_DIR / "delta"
+MODEL_DIR = DATA_DIR / "models"
+MLFLOW_DIR = DATA_DIR / "mlflow"
+FIXTURES_DIR = ROOT / "fixtures"
+
+# --- Django ------------------------------------------------------------------------------------
+SECRET_KEY = env_str("DJANGO_SECRET_KEY", "") or kept_secret(SECRETS_DIR / "django_secret_key")
+DEBUG = env_bool("DEBUG", False)
+ALLOWED_HOSTS = env_str("ALLOWED_HOSTS", "*" if HOST == "127.0.0.1" else SITE_URL.split("://")[1].split(":")[0]).split(",")
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+SECURE_COOKIES = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_NAME = f"pg_session_{PORT}"
+CSRF_COOKIE_NAME = f"pg_csrf_{PORT}"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE_COOKIES else 0
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "config",
+    "sandbox",
+    "quizzes",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_htmx",
+    "axes",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "sandbox.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "platform" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.context.site",
+            ]
+        },
+    }
+]
+
+# SQLite: IMMEDIATE and FULL; the default rollback journal, because SQLite before 3.51.3 can
+# corrupt a database in WAL mode when several processes write (sqlite.org/wal.html#walresetbug).
+_SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA synchronous=FULL;"}
+DATABASES = {
+    "default": dj_database_url.parse(env_str("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}"), conn_max_age=60)
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS  # type: ignore[typeddict-unknown-key]
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [ROOT / "platform" / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        # the chart library and Tabler set style attributes; no style can run code
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    }
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["sandbox.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "sandbox.errors.rest_exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Redis and Celery --------------------------------------------------------------------------
+REDIS_SOCKET = RUN_DIR / "redis.sock"
+EMBEDDED_REDIS = not env_str("REDIS_URL", "")
+REDIS_URL = env_str("REDIS_URL", f"unix://{REDIS_SOCKET}")
+
+
+def broker_url(redis_url: str) -> str:
+    """The same Redis as Celery spells it: redis+socket:// for a UNIX socket."""
+    return redis_url.replace("unix://", "redis+socket://", 1)
+
+
+CELERY_BROKER_URL = broker_url(REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # without the two restore options a message of a killed worker waits 100 s (measured)
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+}
+NODE_NAME = env_str("NODE_NAME", "node-1")
+
+# --- MLflow ------------------------------------------------------------------------------------
+MLFLOW_SOCKET = RUN_DIR / "mlflow.sock"
+
+# --- serving: one named constant for each documented limit (sandbox/README.md has the sources) ---
+INVOCATION_BODY_LIMIT_BYTES = 16 * 1024 * 1024
+WEB_BODY_LIMIT_BYTES = 1024 * 1024
+ARTIFACT_BODY_LIMIT_BYTES = 512 * 1024 * 1024
+INVOCATION_TIMEOUT_S = float(env_str("INVOCATION_TIMEOUT_S", "297"))
+LOGGED_PAYLOAD_LIMIT_BYTES = 1024 * 1024
+MAX_SERVED_ENTITIES = 10
+SCALE_TO_ZERO_IDLE_S = 30 * 60
+
+# --- providers ---------------------------------------------------------------------------------
+PROVIDER_SIMULATOR_SOCKET = RUN_DIR / "provider-simulator.sock"
+# External models of provider openai go to the local simulator unless the operator says otherwise.
+OPENAI_API_BASE = env_str("OPENAI_API_BASE", "http://provider-simulator/v1")
+
+TESTING = "pytest" in sys.modules
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}

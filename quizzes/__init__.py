@@ -1,0 +1,1 @@
+"""The study product: items, attempts, labs, cohorts."""

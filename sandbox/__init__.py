@@ -1,0 +1,1 @@
+"""Databricks Model Serving in miniature."""

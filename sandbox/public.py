@@ -1,0 +1,1 @@
+"""ALL that `quizzes` may use of the sandbox: functions and frozen dataclasses."""

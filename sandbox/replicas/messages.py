@@ -1,0 +1,44 @@
+"""What travels between gateway, node and replica: plain data, no Django."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class ReplicaSpec:
+    """Everything a node needs to start one replica of a served entity."""
+
+    entity_id: str
+    runtime: str
+    """`onnx` or `embedding`."""
+    model_path: str
+    """The content-addressed model file (DATA_DIR/models/<sha256>)."""
+    model_sha256: str
+    served_name: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Self:
+        return cls(**raw)
+
+
+NODE_START = "node.start_replica"
+"""Celery task on a node's queue: args (spec.to_dict(),). Starting what runs already does nothing."""
+NODE_STOP = "node.stop_replicas"
+"""Celery task on a node's queue: args (entity_id,). Drains, then stops every replica of the entity."""
+REPLICA_PREDICT = "replica.predict"
+"""Celery task on a replica's queue: see `sandbox.replicas.worker`."""
+CONTROL_WAKE = "serving.wake"
+"""Celery task on queue `control`: args (entity_id,). The gateway asks for a replica (cold start)."""
+CONTROL_REPLICA_CHANGED = "serving.replica_changed"
+"""Celery task on queue `control`: args (entity_id,). A node reports: a replica is ready, gone or failed."""
+
+
+def node_queue(node: str) -> str:
+    return f"node.{node}"
+
+
+NODES_KEY = "nodes"
+"""Redis hash node name -> JSON {"heartbeat_s": …, "incarnation": …, "devices": […]}, renewed each second."""

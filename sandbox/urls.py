@@ -1,0 +1,11 @@
+"""One include for each service, at the real REST paths; the console under /sandbox/."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("sandbox.workspaces.urls")),
+    path("", include("sandbox.registry.urls")),
+    path("", include("sandbox.serving.urls")),
+    path("", include("sandbox.inference_tables.urls")),
+    path("sandbox/", include("sandbox.console.urls")),
+]
