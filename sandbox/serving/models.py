@@ -1,0 +1,182 @@
+"""Serving endpoints, their numbered configs, the entities they serve, and what happened to them."""
+
+from django.db import models
+from django.utils import timezone
+
+from sandbox.workspaces.models import Workspace, new_id
+
+
+class ConfigUpdate(models.TextChoices):
+    """`EndpointStateConfigUpdate` [sdk]."""
+
+    NOT_UPDATING = "NOT_UPDATING"
+    IN_PROGRESS = "IN_PROGRESS"
+    UPDATE_FAILED = "UPDATE_FAILED"
+    UPDATE_CANCELED = "UPDATE_CANCELED"
+
+
+class Deployment(models.TextChoices):
+    """`ServedModelStateDeployment` [sdk]."""
+
+    CREATING = "DEPLOYMENT_CREATING"
+    READY = "DEPLOYMENT_READY"
+    RECOVERING = "DEPLOYMENT_RECOVERING"
+    FAILED = "DEPLOYMENT_FAILED"
+    ABORTED = "DEPLOYMENT_ABORTED"
+
+
+class EndpointKind(models.TextChoices):
+    """What stands behind an endpoint; kinds are not mixed in one endpoint [serve-multiple-models page]."""
+
+    CUSTOM = "custom"
+    EXTERNAL = "external"
+    FOUNDATION = "foundation"
+
+
+class BuildStatus(models.TextChoices):
+    WAITING = "waiting"
+    BUILDING = "building"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Endpoint(models.Model):
+    """A named URL that answers invocations.
+
+    `active_version` answers invocations; `pending_version` is rolling out, or is what failed last
+    (`config_update` says which). Both are `EndpointConfig.config_version` numbers.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="endpoints")
+    name = models.CharField(max_length=63)
+    kind = models.CharField(max_length=16, choices=EndpointKind)
+    task = models.CharField(max_length=40, blank=True)
+    creator = models.CharField(max_length=150)
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
+    ai_gateway = models.JSONField(default=dict)
+    email_notifications = models.JSONField(default=dict)
+    budget_policy_id = models.CharField(max_length=100, blank=True)
+    route_optimized = models.BooleanField(default=False)
+    config_update = models.CharField(max_length=16, choices=ConfigUpdate, default=ConfigUpdate.IN_PROGRESS)
+    active_version = models.PositiveIntegerField(null=True)
+    pending_version = models.PositiveIntegerField(null=True)
+    latest_version = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="endpoint_name_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EndpointConfig(models.Model):
+    """A numbered set of served entities and the shares of traffic between them."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="configs")
+    config_version = models.PositiveIntegerField()
+    routes = models.JSONField(default=list)
+    """`[{"served_entity_name": …, "traffic_percentage": …}]`, adding up to 100."""
+    auto_capture_config = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    """When its replicas were told to stop; None while it may still need them."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "config_version"], name="config_version_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} config {self.config_version}"
+
+
+class ModelBuild(models.Model):
+    """The conversion of one registered model version into the file that replicas load; shared by endpoints.
+
+    `source` is where the registry says the version's files lie, so that a version number that was deleted and given
+    again is built again. `deliveries` counts how often a worker began; the third death quarantines the model.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="model_builds")
+    entity_name = models.CharField(max_length=255)
+    entity_version = models.CharField(max_length=32)
+    source = models.CharField(max_length=500)
+    status = models.CharField(max_length=16, choices=BuildStatus, default=BuildStatus.WAITING)
+    model_sha256 = models.CharField(max_length=64, blank=True)
+    signature = models.JSONField(default=dict)
+    message = models.TextField(blank=True)
+    log = models.TextField(blank=True)
+    deliveries = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "entity_name", "entity_version", "source"], name="model_is_built_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entity_name} {self.entity_version}"
+
+
+class ServedEntity(models.Model):
+    """One thing behind the endpoint. Its id is the `entity_id` of the live snapshot and the inference table."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    config = models.ForeignKey(EndpointConfig, on_delete=models.CASCADE, related_name="entities")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=200)
+    entity_name = models.CharField(max_length=255, blank=True)
+    entity_version = models.CharField(max_length=32, blank=True)
+    workload_size = models.CharField(max_length=16, blank=True)
+    workload_type = models.CharField(max_length=32, default="CPU")
+    scale_to_zero_enabled = models.BooleanField(default=False)
+    min_provisioned_concurrency = models.PositiveIntegerField(null=True)
+    max_provisioned_concurrency = models.PositiveIntegerField(null=True)
+    environment_vars = models.JSONField(default=dict)
+    instance_profile_arn = models.CharField(max_length=200, blank=True)
+    external_model = models.JSONField(default=dict)
+    """As it was sent, less the plain text of any key."""
+    external_key_ciphertext = models.TextField(blank=True)
+    """The provider's key when it was sent as plain text; encrypted, never shown."""
+    foundation_model = models.JSONField(default=dict)
+    build = models.ForeignKey(ModelBuild, null=True, on_delete=models.SET_NULL, related_name="entities")
+    model_sha256 = models.CharField(max_length=64, blank=True)
+    """Known once built; for a foundation model from the start."""
+    deployment = models.CharField(max_length=32, choices=Deployment, default=Deployment.CREATING)
+    deployment_state_message = models.TextField(blank=True)
+    is_at_zero = models.BooleanField(default=False)
+    """No replica is wanted: scaled to zero. The next invocation wakes it."""
+    start_sent_at = models.DateTimeField(null=True, blank=True)
+    """When a node was last asked for a replica; None when none is on its way."""
+    node = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["config", "name"], name="served_entity_name_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DeploymentEvent(models.Model):
+    """One change of state, for the events page and the labs; append-only."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="events")
+    served_entity_name = models.CharField(max_length=200, blank=True)
+    """Empty when the event is about the endpoint."""
+    config_version = models.PositiveIntegerField()
+    type = models.CharField(max_length=64)
+    message = models.TextField(blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.served_entity_name}".strip()
