@@ -63,6 +63,8 @@ class Endpoint(models.Model):
     active_version = models.PositiveIntegerField(null=True)
     pending_version = models.PositiveIntegerField(null=True)
     latest_version = models.PositiveIntegerField(default=0)
+    published_version = models.PositiveIntegerField(null=True)
+    """The active version that gateways were last told (0: told that none is active); None before the first time."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -140,9 +142,9 @@ class ServedEntity(models.Model):
     environment_vars = models.JSONField(default=dict)
     instance_profile_arn = models.CharField(max_length=200, blank=True)
     external_model = models.JSONField(default=dict)
-    """As it was sent, less the plain text of any key."""
-    external_key_ciphertext = models.TextField(blank=True)
-    """The provider's key when it was sent as plain text; encrypted, never shown."""
+    """As it was sent, less every `…_plaintext` field."""
+    external_secrets = models.JSONField(default=dict)
+    """Field name -> ciphertext of what was sent as `<field>_plaintext`; never shown."""
     foundation_model = models.JSONField(default=dict)
     build = models.ForeignKey(ModelBuild, null=True, on_delete=models.SET_NULL, related_name="entities")
     model_sha256 = models.CharField(max_length=64, blank=True)
@@ -153,7 +155,9 @@ class ServedEntity(models.Model):
     """No replica is wanted: scaled to zero. The next invocation wakes it."""
     start_sent_at = models.DateTimeField(null=True, blank=True)
     """When a node was last asked for a replica; None when none is on its way."""
-    node = models.CharField(max_length=100, blank=True)
+    start_sent_to = models.CharField(max_length=200, blank=True)
+    """`<node>/<incarnation>` that was asked last."""
+    state_changed_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
