@@ -1,11 +1,85 @@
-"""What every page knows: the site's address, the port, the user's workspace and its clock."""
+"""What every page knows: the site's address, the user's workspace and its clock, and the side bar."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
 
 
-def site(request: HttpRequest) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Link:
+    """One line of the side bar; `is_here` marks the page that is shown."""
+
+    label: str
+    icon: str
+    url: str
+    is_here: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """A heading of the side bar and its links."""
+
+    label: str
+    links: tuple[Link, ...]
+
+
+EVERYBODY = ("learner", "instructor", "author", "operator")
+# heading, roles that see it, (label, icon, URL name); a page belongs to the link with the longest matching address
+SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], ...] = (
+    ("Study", EVERYBODY, (("Home", "home", "home"), ("Practice", "book", "study"), ("Labs", "flask", "labs"))),
+    (
+        "Sandbox",
+        EVERYBODY,
+        (
+            ("Overview", "cloud-computing", "sandbox_home"),
+            ("Serving", "rocket", "serving_list"),
+            ("Models", "package", "model_list"),
+            ("Playground", "messages", "playground"),
+            ("Access tokens", "key", "tokens"),
+        ),
+    ),
+    ("Teach", ("instructor",), (("Cohorts", "users-group", "teach"),)),
+    ("Author", ("author",), (("Question bank", "writing", "author_bank"),)),
+    ("Operate", ("operator",), (("System health", "heart-rate-monitor", "operate"),)),
+)
+
+
+def side_bar(role: str, path: str) -> tuple[Group, ...]:
+    """The groups that `role` may see, with the link marked that `path` lies under."""
+    urls = {name: _address(name) for _, _, links in SIDE_BAR for _, _, name in links}
+    here = max((url for url in urls.values() if url and path.startswith(url)), key=len, default="")
+    groups = (
+        Group(label, tuple(Link(text, icon, urls[name], urls[name] == here) for text, icon, name in links if urls[name]))
+        for label, roles, links in SIDE_BAR
+        if role in roles
+    )
+    return tuple(group for group in groups if group.links)
+
+
+def _address(name: str) -> str:
+    """The page's address; empty when this site does not mount it."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def _workspace(user: Any) -> Any:
+    from sandbox.workspaces.operations import open_workspace
+
+    return open_workspace(user)
+
+
+def site(request: HttpRequest) -> Mapping[str, Any]:
     """Template context shared by all pages."""
-    return {"site_url": settings.SITE_URL}
+    shared: dict[str, Any] = {"site_url": settings.SITE_URL, "version": settings.VERSION}
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        shared["workspace"] = SimpleLazyObject(lambda: _workspace(user))
+        shared["nav"] = side_bar(user.role, request.path)
+    return shared

@@ -3,6 +3,7 @@
 import hashlib
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import dj_database_url
 from config.environment import env_bool, env_int, env_str, kept_secret
 
 ROOT = Path(__file__).resolve().parents[2]
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 # --- where things live -------------------------------------------------------------------------
 DATA_DIR = Path(env_str("DATA_DIR", str(ROOT / "var"))).resolve()

@@ -1,0 +1,77 @@
+"""Template helpers of the site's look: addresses that may be absent, states as icon and word, JSON for reading."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+
+register = template.Library()
+
+
+@register.simple_tag
+def address(name: str, *args: Any) -> str:
+    """The address of a named page; empty when this site does not mount it."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a state is shown: never by its colour alone."""
+
+    word: str
+    icon: str
+    tone: str
+    """success, progress, warning, danger or idle (classes `status-tag-*` in site.css)."""
+
+
+STATUSES = {
+    "READY": Status("Ready", "circle-check", "success"),
+    "NOT_READY": Status("Not ready", "circle-dashed", "idle"),
+    "IN_PROGRESS": Status("Updating", "progress", "progress"),
+    "NOT_UPDATING": Status("Up to date", "check", "idle"),
+    "UPDATE_FAILED": Status("Update failed", "alert-triangle", "danger"),
+    "UPDATE_CANCELED": Status("Update cancelled", "ban", "warning"),
+    "DEPLOYMENT_CREATING": Status("Creating", "progress", "progress"),
+    "DEPLOYMENT_READY": Status("Ready", "circle-check", "success"),
+    "DEPLOYMENT_RECOVERING": Status("Recovering", "repeat", "warning"),
+    "DEPLOYMENT_FAILED": Status("Failed", "circle-x", "danger"),
+    "DEPLOYMENT_ABORTED": Status("Aborted", "ban", "danger"),
+}
+
+
+@register.filter
+def as_status(state: str) -> Status:
+    """The look of an endpoint, update or deployment state as the REST API spells it."""
+    return STATUSES.get(state, Status(state.replace("_", " ").capitalize() or "Unknown", "question-mark", "idle"))
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Class and icon of an alert."""
+
+    name: str
+    icon: str
+
+
+TONES = {
+    "success": Tone("success", "circle-check"),
+    "warning": Tone("warning", "alert-triangle"),
+    "error": Tone("danger", "alert-circle"),
+}
+
+
+@register.filter
+def as_tone(level_tag: str) -> Tone:
+    """The look of a message of `django.contrib.messages`."""
+    return TONES.get(level_tag, Tone("info", "info-circle"))
+
+
+@register.filter
+def pretty_json(value: Any) -> str:
+    """A value as indented JSON, for reading."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

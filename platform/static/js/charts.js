@@ -1,0 +1,58 @@
+/* Draws every [data-chart] (an ECharts option as JSON) in the colours of the theme; loads the library only where there is a chart. */
+(() => {
+  const library = document.currentScript.dataset.library;
+  let loading = null;
+  const load = () => (loading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = library;
+    script.onload = resolve;
+    script.onerror = reject;
+    document.head.append(script);
+  }));
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const PALETTE = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];
+  const axis = (given) => {
+    const style = {
+      axisLine: { lineStyle: { color: colour("--chart-axis") } },
+      axisLabel: { color: colour("--chart-text") },
+      splitLine: { lineStyle: { color: colour("--chart-grid") } },
+      nameTextStyle: { color: colour("--chart-text") },
+    };
+    const one = (a) => ({ ...style, ...a, axisLabel: { ...style.axisLabel, ...a.axisLabel } });
+    return Array.isArray(given) ? given.map(one) : one(given);
+  };
+  const themed = (option) => {
+    const full = {
+      color: PALETTE.map(colour),
+      backgroundColor: "transparent",
+      animation: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
+      aria: { enabled: true },
+      ...option,
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("--chart-text"), ...option.textStyle },
+    };
+    if (option.legend) full.legend = { ...option.legend, textStyle: { color: colour("--chart-text"), ...option.legend.textStyle } };
+    if (option.xAxis) full.xAxis = axis(option.xAxis);
+    if (option.yAxis) full.yAxis = axis(option.yAxis);
+    full.tooltip = option.tooltip && {
+      backgroundColor: colour("--chart-tip"), borderColor: colour("--chart-grid"), textStyle: { color: colour("--chart-text") }, ...option.tooltip,
+    };
+    return full;
+  };
+
+  const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => window.echarts?.getInstanceByDom(target)?.resize()));
+  const draw = (element) => {
+    const chart = window.echarts.getInstanceByDom(element) || window.echarts.init(element, null, { renderer: "canvas" });
+    chart.setOption(themed(JSON.parse(element.dataset.chart)), true);
+    watch.observe(element);
+  };
+  const drawAll = async () => {
+    const elements = document.querySelectorAll("[data-chart]");
+    if (!elements.length) return;
+    await load();
+    elements.forEach(draw);
+  };
+
+  drawAll();
+  ["themechange", "livechange", "htmx:afterSettle"].forEach((name) => document.addEventListener(name, drawAll));
+})();

@@ -1,0 +1,40 @@
+/* Live parts, on top of htmx: <div data-live hx-get="…" hx-trigger="every 3s, refresh" hx-swap="outerHTML">.
+   Polling rests while the tab is hidden or a field in the part has the focus; an unchanged answer is not swapped in;
+   [data-live-said] says when the part was last refreshed. The server ends the polling by answering without hx-trigger. */
+(() => {
+  let last = new WeakMap();
+  const time = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const say = (part, words) => part.querySelectorAll("[data-live-said]").forEach((place) => { place.textContent = words; });
+  const isTyping = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+  const livePart = (event) => (event.detail.elt?.matches?.("[data-live]") ? event.detail.elt : null);
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const part = livePart(event);
+    if (part && (document.hidden || isTyping(part))) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = livePart(event);
+    if (!part || !event.detail.shouldSwap) return;
+    const answer = event.detail.serverResponse;
+    if (last.get(part) === answer) { event.detail.shouldSwap = false; say(part, `refreshed ${time()}`); }
+    last.set(part, answer);
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const part = document.getElementById(event.detail.target?.id) || event.detail.elt;
+    if (!part?.matches?.("[data-live]")) return;
+    last.set(part, event.detail.xhr.responseText);
+    say(part, `refreshed ${time()}`);
+    document.dispatchEvent(new CustomEvent("livechange"));
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    const part = livePart(event);
+    if (part) say(part, `could not refresh (${event.detail.xhr.status})`);
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    const part = livePart(event);
+    if (part) say(part, "no connection, trying again");
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) document.querySelectorAll("[data-live][hx-trigger]").forEach((part) => window.htmx?.trigger(part, "refresh"));
+  });
+})();
