@@ -1,0 +1,30 @@
+"""`manage.py issue_token USERNAME`: prints a new access token for the person's workspace."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from sandbox.errors import ApiError
+from sandbox.workspaces.models import User
+from sandbox.workspaces.operations import issue_token, open_workspace
+
+
+class Command(BaseCommand):
+    help = "Print a new access token. It is shown this once; only its fingerprint is kept."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--lifetime-s", type=int, default=None, help="seconds until it expires (default: it does not)")
+        parser.add_argument("--comment", default="issued from the command line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["username"]).first()
+        if user is None:
+            names = ", ".join(User.objects.order_by("username").values_list("username", flat=True)[:20])
+            known = names or "nobody yet (run manage.py set_up)"
+            raise CommandError(f"There is no user {options['username']!r}. There is: {known}.")
+        try:
+            _, plain = issue_token(open_workspace(user), user, options["comment"], options["lifetime_s"])
+        except ApiError as error:
+            raise CommandError(error.message) from error
+        self.stdout.write(plain)
