@@ -107,6 +107,8 @@ class LiveReplica:
     queue: str
     node: str
     pid: int
+    draining: bool = False
+    """True while it finishes what it was sent and takes nothing new."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))
@@ -162,8 +164,9 @@ def withdraw_token(redis: Any, sha256: str) -> None:
 
 
 def replicas(redis: Any, entity_id: str) -> list[LiveReplica]:
-    """The replicas that have announced themselves ready and have not been reported gone."""
-    return [LiveReplica.from_json(value) for value in redis.hvals(replicas_key(entity_id))]
+    """The replicas that take requests: ready, not draining, not reported gone."""
+    found = [LiveReplica.from_json(value) for value in redis.hvals(replicas_key(entity_id))]
+    return [replica for replica in found if not replica.draining]
 
 
 def failure(redis: Any, entity_id: str) -> str:

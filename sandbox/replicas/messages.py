@@ -42,3 +42,7 @@ def node_queue(node: str) -> str:
 
 NODES_KEY = "nodes"
 """Redis hash node name -> JSON {"heartbeat_s": …, "incarnation": …, "devices": […]}, renewed each second."""
+
+
+def replica_queue(replica_id: str) -> str:
+    return f"replica.{replica_id}"

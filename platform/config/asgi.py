@@ -1,0 +1,64 @@
+"""The site's ASGI application: invocations to the gateway, MLflow to its proxy, everything else to Django."""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.core.asgi import get_asgi_application
+
+_django = get_asgi_application()
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+
+from config.body_cap import body_cap
+from sandbox.invocations.gateway import Gateway
+from sandbox.live import LiveToken
+from sandbox.registry.proxy import MLFLOW_PREFIXES, MlflowProxy
+from sandbox.workspaces.operations import live_token
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def _load_token(sha256: str) -> LiveToken | None:
+    """From the database: for a token that Redis does not know (any more)."""
+    return await sync_to_async(live_token)(sha256)
+
+
+gateway = Gateway(
+    settings.REDIS_URL,
+    _load_token,
+    body_limit_bytes=settings.INVOCATION_BODY_LIMIT_BYTES,
+    timeout_s=settings.INVOCATION_TIMEOUT_S,
+)
+mlflow = MlflowProxy(gateway.authenticate)
+pages = body_cap(_django, limit_bytes=settings.WEB_BODY_LIMIT_BYTES, timeout_s=10.0)
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a request to the plane that answers it."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+    elif scope["type"] != "http":
+        await send({"type": "websocket.close"})
+    elif scope["path"].startswith("/serving-endpoints/"):
+        await gateway(scope, receive, send)
+    elif scope["path"].startswith(MLFLOW_PREFIXES):
+        await mlflow(scope, receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            gateway.start()
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

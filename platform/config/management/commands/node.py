@@ -1,0 +1,24 @@
+"""`manage.py node`: starts and watches replicas on this host."""
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    help = "Run the node of this host: it starts, watches and stops replicas."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        environment = {
+            "REDIS_URL": settings.REDIS_URL,
+            "NODE_NAME": settings.NODE_NAME,
+            "PYTHONPATH": str(settings.ROOT),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        os.chdir(settings.ROOT)
+        # a fresh interpreter: replicas are forked from this one and are to stay free of Django
+        os.execve(sys.executable, [sys.executable, "-m", "sandbox.replicas.node"], {**os.environ, **environment})

@@ -1,0 +1,256 @@
+"""Gathers the requests of one served entity into few messages to its replicas.
+
+At most IN_FLIGHT_PER_REPLICA messages are out per ready replica. While they are, arriving requests queue;
+when an answer returns, everything queued goes out as one message. No timer: a lone request never waits.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from sandbox import live
+from sandbox.errors import DeadlineExceeded, InternalError, RequestLimitExceeded, TemporarilyUnavailable
+from sandbox.invocations.answers import Answer, error_answer
+
+logger = logging.getLogger(__name__)
+IN_FLIGHT_PER_REPLICA = 2
+MAX_MESSAGE_REQUESTS = 256
+MAX_MESSAGE_BYTES = 1024 * 1024
+MAX_WAITING_REQUESTS = 4096
+MAX_ATTEMPTS = 2
+"""A request whose replica died is sent once more; twice lost, it is answered with an error."""
+WAKE_AGAIN_S = 3.0
+
+
+@dataclass(slots=True)
+class Request:
+    """One invocation on its way; `record` is what capture needs besides the answer."""
+
+    request_id: str
+    body: str
+    workspace_id: str
+    table: str
+    requester: str
+    received_s: float
+    deadline_s: float
+    """On time.time()'s clock, because the replica reads it too."""
+    future: asyncio.Future[Answer]
+    attempts: int = 0
+
+    def wire(self) -> list[Any]:
+        return [self.request_id, self.body, self.workspace_id, self.table, self.requester, self.received_s, self.deadline_s]
+
+
+@dataclass(slots=True)
+class Message:
+    """Requests that went to one replica together."""
+
+    message_id: str
+    replica_id: str
+    requests: list[Request]
+
+
+class Redis503(Exception):
+    """The message could not be handed to Redis."""
+
+
+@dataclass
+class Wires:
+    """How a coalescer reaches the rest: each is one step with one effect."""
+
+    send: Callable[[live.LiveReplica, str, list[list[Any]], str], None]
+    """(replica, message_id, requests, model label) -> hands the message to Celery; raises Redis503."""
+    wake: Callable[[str], None]
+    """(entity_id) -> asks the control plane for a replica."""
+    committed: Callable[[str], Any]
+    """awaitable (message_id) -> whether the replica committed its answer before it died."""
+
+
+@dataclass
+class Coalescer:
+    """The queue of one served entity in one gateway process."""
+
+    entity: live.LiveEntity
+    wires: Wires
+    snapshot: Any
+    waiting: deque[Request] = field(default_factory=deque)
+    in_flight: dict[str, Message] = field(default_factory=dict)
+    replicas: dict[str, live.LiveReplica] = field(default_factory=dict)
+    last_invocation_s: float = 0.0
+    _loads: dict[str, int] = field(default_factory=dict)
+    _woken_s: float = 0.0
+    _known: bool = False
+    """Whether the replicas have been read once: before that, none in sight means nothing."""
+    _refreshing: bool = False
+    _ids: Any = field(default_factory=itertools.count)
+    _refresh_task: asyncio.Future[None] | None = None
+
+    def submit(self, request: Request) -> None:
+        """Queue the request; its future gets the answer."""
+        self.last_invocation_s = request.received_s
+        if len(self.waiting) >= MAX_WAITING_REQUESTS:
+            error = RequestLimitExceeded(
+                "Exceeded max number of parallel requests. Retry after a second, or raise the "
+                "provisioned concurrency of the served entity."
+            )
+            request.future.set_result(error_answer(error, retry_after_s=1))
+            return
+        self.waiting.append(request)
+        self.pump()
+
+    def pump(self) -> None:
+        """Send what is queued while a ready replica has a free place."""
+        while self.waiting:
+            replica = self._free_replica()
+            if replica is None:
+                if not any(not r.draining for r in self.replicas.values()):
+                    self._ask_for_replica()
+                return
+            self._send(replica, self._take())
+
+    def _free_replica(self) -> live.LiveReplica | None:
+        best, least = None, IN_FLIGHT_PER_REPLICA
+        for replica_id, replica in self.replicas.items():
+            load = self._loads.get(replica_id, 0)
+            if load < least and not replica.draining:
+                best, least = replica, load
+        return best
+
+    def _take(self) -> list[Request]:
+        taken: list[Request] = []
+        size = 0
+        while self.waiting and len(taken) < MAX_MESSAGE_REQUESTS:
+            size += len(self.waiting[0].body)
+            if taken and size > MAX_MESSAGE_BYTES:
+                break
+            request = self.waiting.popleft()
+            if not request.future.done():
+                taken.append(request)
+        return taken
+
+    def _send(self, replica: live.LiveReplica, requests: list[Request]) -> None:
+        if not requests:
+            return
+        message_id = f"{self.entity.entity_id}.{next(self._ids)}"
+        for request in requests:
+            request.attempts += 1
+        try:
+            self.wires.send(replica, message_id, [request.wire() for request in requests], self.entity.name)
+        except Redis503:
+            answer = error_answer(
+                TemporarilyUnavailable("The request queue is not reachable; retry in a second."), retry_after_s=1
+            )
+            for request in requests:
+                _resolve(request, answer)
+            return
+        self.in_flight[message_id] = Message(message_id, replica.replica_id, requests)
+        self._loads[replica.replica_id] = self._loads.get(replica.replica_id, 0) + 1
+
+    def answered(self, message_id: str, answers: list[tuple[int, str]]) -> None:
+        """A replica's reply: one (status, body) for each request of the message, in order."""
+        message = self._forget(message_id)
+        if message is None:
+            return  # it was given up on: too late
+        for request, (status, body) in zip(message.requests, answers, strict=True):
+            _resolve(request, Answer(status, body.encode(), self.entity.name))
+        self.pump()
+
+    def _forget(self, message_id: str) -> Message | None:
+        message = self.in_flight.pop(message_id, None)
+        if message is not None:
+            left = self._loads.get(message.replica_id, 1) - 1
+            if left > 0:
+                self._loads[message.replica_id] = left
+            else:
+                self._loads.pop(message.replica_id, None)
+        return message
+
+    # --- replicas come and go ---------------------------------------------------------------
+
+    def _ask_for_replica(self) -> None:
+        now = time.monotonic()
+        if not self._known:
+            self.spawn_refresh()
+        elif now - self._woken_s > WAKE_AGAIN_S:
+            self._woken_s = now
+            self.wires.wake(self.entity.entity_id)
+
+    def spawn_refresh(self) -> None:
+        """Refresh soon, from code that cannot wait."""
+        task = asyncio.ensure_future(self.refresh())
+        self._refresh_task = task  # the event loop keeps only weak references to tasks
+
+    async def refresh(self) -> None:
+        """Read the entity's replicas anew; give the requests of dead ones to the living."""
+        if self._refreshing:
+            return
+        self._refreshing = True
+        try:
+            self.replicas = await self.snapshot.replicas(self.entity.entity_id)
+            self._known = True
+            await self._recover_lost()
+            if self.waiting and not self.replicas and (reason := await self.snapshot.failure(self.entity.entity_id)):
+                self._fail_waiting(reason)
+            if self.replicas:
+                self._woken_s = 0.0
+        except Exception as error:  # Redis is away: the next change or sweep tries again
+            logger.warning("replicas of %s not read: %s", self.entity.name, error)
+        finally:
+            self._refreshing = False
+        self.pump()
+
+    async def _recover_lost(self) -> None:
+        """Queue again what a dead replica had not answered (its commit key tells)."""
+        lost = [message for message in self.in_flight.values() if message.replica_id not in self.replicas]
+        for message in lost:
+            if await self.wires.committed(message.message_id):
+                continue  # answered and captured; the reply is on its way to us
+            if self._forget(message.message_id) is None:
+                continue
+            for request in reversed(message.requests):
+                if request.attempts >= MAX_ATTEMPTS:
+                    _resolve(
+                        request,
+                        error_answer(
+                            InternalError("The replica died twice while it held this request. See the endpoint's events.")
+                        ),
+                    )
+                elif not request.future.done():
+                    self.waiting.appendleft(request)
+
+    def _fail_waiting(self, reason: bytes) -> None:
+        answer = error_answer(
+            InternalError(f"Served entity {self.entity.name!r} is not running: {orjson.loads(reason)['message']}")
+        )
+        while self.waiting:
+            _resolve(self.waiting.popleft(), answer)
+
+    def expire(self, now_s: float) -> None:
+        """Answer what is past its deadline; the replica skips such requests too."""
+        answer = error_answer(
+            DeadlineExceeded("Timed out while evaluating the model. Verify that the model evaluates within the timeout.")
+        )
+        for request in self.waiting:
+            if request.deadline_s < now_s:
+                _resolve(request, answer)
+        for message in list(self.in_flight.values()):
+            if all(request.deadline_s < now_s for request in message.requests):
+                self._forget(message.message_id)
+                for request in message.requests:
+                    _resolve(request, answer)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.waiting and not self.in_flight
+
+
+def _resolve(request: Request, answer: Answer) -> None:
+    if not request.future.done():
+        request.future.set_result(answer)

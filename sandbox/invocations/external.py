@@ -1,0 +1,109 @@
+"""Invocations of external models: one guarded call to the provider, streamed or whole, captured like any other."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from sandbox.errors import ApiError, BadRequest
+from sandbox.inference_tables import capture
+from sandbox.invocations.answers import Answer, error_answer
+from sandbox.live import LiveEndpoint, LiveEntity, LiveToken
+from sandbox.providers import provider_for
+
+logger = logging.getLogger(__name__)
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def answer(
+    redis: Any,
+    endpoint: LiveEndpoint,
+    entity: LiveEntity,
+    token: LiveToken,
+    table: str,
+    body: bytes,
+    request_id: str,
+    send: Send,
+    timeout_s: float,
+) -> Answer | None:
+    """Ask the provider; None when the answer has been streamed to the client already."""
+    received_s = time.time()
+    client_request_id: str | None = None
+    started = time.perf_counter()
+    streamed = False
+    try:
+        request = _read(body)
+        client_request_id = _client_request_id(request)
+        provider = provider_for(entity.external)
+        if request.get("stream") and entity.external["task"] != "llm/v1/embeddings":
+            streamed = True
+            status, text = await _stream(provider, entity, request, request_id, send, timeout_s)
+        else:
+            found = await provider.query(entity.external, entity.external["task"], request, deadline_s=timeout_s)
+            status, text = found.status, found.body.decode("utf-8", "replace")
+    except ApiError as error:
+        failed = error_answer(error)
+        status, text = failed.status, failed.body.decode()
+    if table:
+        record = capture.record(
+            request_id=request_id,
+            client_request_id=client_request_id,
+            workspace_id=token.workspace_id,
+            table=table,
+            time_s=received_s,
+            status=status,
+            execution_ms=(time.perf_counter() - started) * 1000,
+            request=body.decode("utf-8", "replace"),
+            response=text,
+            entity_id=entity.entity_id,
+            requester=token.requester,
+        )
+        await redis.xadd(capture.STREAM, {capture.FIELD: capture.encode([record])})
+    if streamed and status == 200:
+        await send({"type": "http.response.body", "body": b""})
+        return None
+    return Answer(status, text.encode(), entity.name)
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"Invalid input. Ensure that input is a valid JSON formatted string. Error: {error}") from None
+    if not isinstance(request, dict):
+        raise BadRequest("The body must be a JSON object with the fields of the endpoint's task, such as 'messages'.")
+    return request
+
+
+def _client_request_id(request: dict[str, Any]) -> str | None:
+    value = request.pop("client_request_id", None)
+    request.pop("usage_context", None)
+    return None if value is None else str(value)
+
+
+async def _stream(
+    provider: Any, entity: LiveEntity, request: dict[str, Any], request_id: str, send: Send, timeout_s: float
+) -> tuple[int, str]:
+    """Pass the provider's events on as they come; the aggregate is what the inference table keeps."""
+    begun = False
+    chunks: list[bytes] = []
+    async for chunk in provider.stream(entity.external, entity.external["task"], request, deadline_s=timeout_s):
+        if not begun:
+            begun = True
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": [
+                        (b"content-type", b"text/event-stream"),
+                        (b"cache-control", b"no-cache"),
+                        (b"served-model-name", entity.name.encode()),
+                        (b"x-databricks-request-id", request_id.encode()),
+                    ],
+                }
+            )
+        chunks.append(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    return 200, b"".join(chunks).decode("utf-8", "replace")

@@ -1,0 +1,250 @@
+"""The gateway: the ASGI application of the data plane. `invoke` tells the story of one request."""
+
+import asyncio
+import logging
+import random
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+import redis.asyncio
+
+from sandbox import live
+from sandbox.errors import ApiError, InvalidState, RequestTimeout, RequestTooLarge, ResourceDoesNotExist, Unauthenticated
+from sandbox.inference_tables import capture
+from sandbox.invocations import external, openai_routes
+from sandbox.invocations.answers import Answer, error_answer, headers
+from sandbox.invocations.coalescer import Coalescer, Request, Wires
+from sandbox.invocations.routing import choose
+from sandbox.invocations.snapshot import LoadToken, Snapshot
+from sandbox.invocations.wires import committed_key, send_predict, send_wake
+
+logger = logging.getLogger(__name__)
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_INVOCATIONS = re.compile(r"/serving-endpoints/([^/]+)(?:/served-models/([^/]+))?/invocations/?")
+BODY_TIMEOUT_S = 10.0
+SWEEP_S = 0.25
+_draw = random.SystemRandom().random
+
+
+class Gateway:
+    """One per web process. `body_limit_bytes` and `timeout_s` are the documented limits."""
+
+    def __init__(self, redis_url: str, load_token: LoadToken, *, body_limit_bytes: int, timeout_s: float) -> None:
+        self._redis_url = redis_url
+        self._load_token = load_token
+        self._body_limit_bytes = body_limit_bytes
+        self._timeout_s = timeout_s
+        self._reply_list = f"reply:{uuid.uuid4().hex}"
+        self._coalescers: dict[str, Coalescer] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- life ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to listen for replies and changes; called once, inside the event loop."""
+        self._redis = redis.asyncio.Redis.from_url(self._redis_url, socket_timeout=60, socket_connect_timeout=5)
+        self._snapshot = Snapshot(self._redis, self._load_token)
+        self._snapshot.subscribe(self._changed)
+        self._wires = Wires(send=self._send, wake=send_wake, committed=self._committed)
+        self._tasks = [asyncio.create_task(step()) for step in (self._snapshot.follow, self._read_replies, self._sweep)]
+
+    def _send(self, replica: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
+        send_predict(replica, self._reply_list, message_id, requests, label)
+
+    async def _committed(self, message_id: str) -> bool:
+        return bool(await self._redis.exists(committed_key(self._reply_list, message_id)))
+
+    async def _read_replies(self) -> None:
+        """Resolve the waiting requests of each reply that a replica pushes."""
+        while True:
+            try:
+                reply = await self._redis.brpop([self._reply_list], timeout=30)
+                if reply is not None:
+                    message_id, answers = orjson.loads(reply[1])
+                    if coalescer := self._coalescers.get(message_id.partition(".")[0]):
+                        coalescer.answered(message_id, answers)
+            except Exception as error:  # the loop must outlive every fault of Redis
+                logger.warning("replies not read (%s), reconnecting", error)
+                await asyncio.sleep(0.1)
+
+    def _changed(self, key: str) -> None:
+        kind, _, entity_id = key[len("live:") :].partition(":")
+        if kind in {"replicas", "failures"} and (coalescer := self._coalescers.get(entity_id)):
+            coalescer.spawn_refresh()
+
+    async def _sweep(self) -> None:
+        """Deadlines, lost change messages and idle times, a few times a second."""
+        reported: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                now_s = time.time()
+                for entity_id, coalescer in list(self._coalescers.items()):
+                    coalescer.expire(now_s)
+                    if not coalescer.is_idle:
+                        await coalescer.refresh()
+                    if coalescer.last_invocation_s - reported.get(entity_id, 0.0) > 1.0:
+                        await self._redis.set(live.idle_key(entity_id), coalescer.last_invocation_s)
+                        reported[entity_id] = coalescer.last_invocation_s
+                    if coalescer.is_idle and now_s - coalescer.last_invocation_s > 3600:
+                        del self._coalescers[entity_id]
+            except Exception as error:  # as above
+                logger.warning("sweep interrupted: %s", error)
+
+    # --- the story of one request --------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._tasks:
+            self.start()
+        request_id = str(uuid.uuid4())
+        try:
+            answer = await self._answer(scope, receive, send, request_id)
+        except ApiError as error:
+            answer = error_answer(error)
+        except Exception:
+            logger.exception("invocation %s failed", request_id)
+            answer = Answer(500, b'{"error_code":"INTERNAL_ERROR","message":"The gateway failed; the log has the request id."}')
+        if answer is not None:
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers(answer, request_id)})
+            await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> Answer | None:
+        """The answer to send; None when it was streamed already."""
+        token = await self._require_token(scope)
+        path: str = scope["path"]
+        match = _INVOCATIONS.fullmatch(path)
+        if match is None:
+            return await openai_routes.answer(self, scope, receive, send, token, request_id)
+        if scope["method"] != "POST":
+            return error_answer(_method_not_allowed(scope["method"]))
+        body = await self.read_body(scope, receive)
+        return await self.invoke(token, match[1], match[2], body, request_id, send)
+
+    async def invoke(
+        self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send
+    ) -> Answer | None:
+        """Find the endpoint, choose a served entity, and let a replica or a provider answer."""
+        endpoint = await self.endpoint(token, name)
+        entity = _entity(endpoint, served_name)
+        table = endpoint.inference_table
+        if entity.runtime == "external":
+            return await external.answer(self._redis, endpoint, entity, token, table, body, request_id, send, self._timeout_s)
+        received_s = time.time()
+        request = Request(
+            request_id,
+            body.decode("utf-8", "replace"),
+            token.workspace_id,
+            table,
+            token.requester,
+            received_s,
+            received_s + self._timeout_s,
+            asyncio.get_running_loop().create_future(),
+        )
+        self._coalescer(entity).submit(request)
+        answer = await request.future
+        if answer.served_entity_name == "":  # answered by the gateway: no replica has logged it
+            answer.served_entity_name = entity.name
+            await self.capture_error(request, answer, entity)
+        return answer
+
+    async def authenticate(self, authorization: bytes) -> live.LiveToken | None:
+        """Who the Authorization header speaks for; None when it is no valid bearer token."""
+        scheme, _, plain = authorization.partition(b" ")
+        return await self._snapshot.token(plain.strip()) if scheme.lower() == b"bearer" else None
+
+    async def _require_token(self, scope: Scope) -> live.LiveToken:
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                if token := await self.authenticate(value):
+                    return token
+                raise Unauthenticated("Invalid access token. Make a new one on the Tokens page.")
+        raise Unauthenticated
+
+    async def endpoint(self, token: live.LiveToken, name: str) -> live.LiveEndpoint:
+        endpoint = await self._snapshot.endpoint(token.workspace_id, name)
+        if endpoint is None:
+            raise ResourceDoesNotExist(f"Serving endpoint with name {name} not found.")
+        if endpoint.not_ready_message:
+            raise InvalidState(endpoint.not_ready_message)
+        return endpoint
+
+    async def endpoint_names(self, token: live.LiveToken) -> list[str]:
+        return await self._snapshot.endpoint_names(token.workspace_id)
+
+    def _coalescer(self, entity: live.LiveEntity) -> Coalescer:
+        coalescer = self._coalescers.get(entity.entity_id)
+        if coalescer is None:
+            coalescer = self._coalescers[entity.entity_id] = Coalescer(entity, self._wires, self._snapshot)
+        return coalescer
+
+    async def read_body(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body, under the size limit and within BODY_TIMEOUT_S."""
+        too_large = RequestTooLarge(
+            f"The request body is over the limit of {self._body_limit_bytes // 2**20} MB. Send fewer rows."
+        )
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > self._body_limit_bytes:
+                raise too_large
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        chunks, size = [body], len(body)
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                while message.get("more_body"):
+                    message = await receive()
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > self._body_limit_bytes:
+                        raise too_large
+        except TimeoutError:
+            raise RequestTimeout(f"The body did not arrive within {BODY_TIMEOUT_S:.0f} s.") from None
+        return b"".join(chunks)
+
+    async def capture_error(self, request: Request, answer: Answer, entity: live.LiveEntity) -> None:
+        """Log an answer that no replica gave, before it is sent."""
+        if not request.table:
+            return
+        record = capture.record(
+            request_id=request.request_id,
+            client_request_id=None,
+            workspace_id=request.workspace_id,
+            table=request.table,
+            time_s=request.received_s,
+            status=answer.status,
+            execution_ms=0.0,
+            request=request.body,
+            response=answer.body.decode(),
+            entity_id=entity.entity_id,
+            requester=request.requester,
+        )
+        try:
+            await self._redis.xadd(capture.STREAM, {capture.FIELD: capture.encode([record])})
+        except redis.RedisError as error:
+            logger.warning("error answer %s not captured: %s", request.request_id, error)
+
+
+def _entity(endpoint: live.LiveEndpoint, served_name: str | None) -> live.LiveEntity:
+    """The named served model, or the one that the traffic split draws."""
+    name = served_name or choose(endpoint.routes, _draw() * 100)
+    entity = endpoint.entity(name)
+    if entity is None:
+        known = ", ".join(e.name for e in endpoint.entities)
+        raise ResourceDoesNotExist(f"Served model {name} not found in endpoint {endpoint.name}. It serves: {known}.")
+    return entity
+
+
+class _MethodNotAllowed(ApiError):
+    status, error_code = 405, "METHOD_NOT_ALLOWED"
+
+
+def _method_not_allowed(method: str) -> ApiError:
+    return _MethodNotAllowed(f"{method} is not supported here. Send a POST request with a JSON body.")

@@ -1,0 +1,108 @@
+"""The gateway's cache of `sandbox.live`: endpoints, tokens and replicas, dropped when Redis says so.
+
+A message on the channel `live` drops an entry at once; the age limit covers a message that was lost.
+"""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sandbox import live
+
+logger = logging.getLogger(__name__)
+MAX_AGE_S = 0.5
+MAX_ENTRIES = 10_000
+_NEVER: Any = object()
+
+LoadToken = Callable[[str], Awaitable[live.LiveToken | None]]
+
+
+class Snapshot:
+    """Reads through to Redis; every method may be awaited from many requests at once."""
+
+    def __init__(self, redis: Any, load_token: LoadToken) -> None:
+        self._redis = redis
+        self._load_token = load_token
+        self._entries: dict[str, tuple[float, Any]] = {}
+        self._on_change: list[Callable[[str], None]] = []
+
+    def subscribe(self, callback: Callable[[str], None]) -> None:
+        """`callback(key)` is called whenever the control plane or a node changed `key`."""
+        self._on_change.append(callback)
+
+    def _cached(self, key: str) -> Any:
+        entry = self._entries.get(key)
+        return entry[1] if entry and time.monotonic() - entry[0] < MAX_AGE_S else _NEVER
+
+    def _keep(self, key: str, value: Any) -> Any:
+        if len(self._entries) >= MAX_ENTRIES:
+            self._entries.clear()
+        self._entries[key] = (time.monotonic(), value)
+        return value
+
+    async def token(self, plain: bytes) -> live.LiveToken | None:
+        """Who the bearer token speaks for; None for an unknown, revoked or expired one."""
+        sha256 = hashlib.sha256(plain).hexdigest()
+        key = live.token_key(sha256)
+        found = self._cached(key)
+        if found is _NEVER:
+            data = await self._redis.get(key)
+            # Redis may have been emptied: the database knows, and its answer is cached like any other
+            found = live.LiveToken.from_json(data) if data else await self._load_token(sha256)
+            self._keep(key, found)
+        if found is not None and found.expires_at_s and found.expires_at_s < time.time():
+            return None
+        return found  # type: ignore[no-any-return]
+
+    async def endpoint(self, workspace_id: str, name: str) -> live.LiveEndpoint | None:
+        """The endpoint in that workspace, else the preconfigured one of that name, else None."""
+        for owner in (workspace_id, live.SYSTEM_WORKSPACE) if name.startswith("databricks-") else (workspace_id,):
+            key = live.endpoint_key(owner, name)
+            found = self._cached(key)
+            if found is _NEVER:
+                data = await self._redis.get(key)
+                found = self._keep(key, live.LiveEndpoint.from_json(data) if data else None)
+            if found is not None:
+                return found  # type: ignore[no-any-return]
+        return None
+
+    async def endpoint_names(self, workspace_id: str) -> list[str]:
+        """Names of every endpoint that the workspace can query, sorted."""
+        names = []
+        for owner in (workspace_id, live.SYSTEM_WORKSPACE):
+            prefix = live.endpoint_key(owner, "")
+            names += [key.decode()[len(prefix) :] async for key in self._redis.scan_iter(match=prefix + "*", count=500)]
+        return sorted(set(names))
+
+    async def replicas(self, entity_id: str) -> dict[str, live.LiveReplica]:
+        """All announced replicas by id, draining ones included; never from the cache."""
+        values = await self._redis.hvals(live.replicas_key(entity_id))
+        found = [live.LiveReplica.from_json(value) for value in values]
+        return {replica.replica_id: replica for replica in found}
+
+    async def failure(self, entity_id: str) -> str:
+        """Why the entity cannot start; empty when it can."""
+        return await self._redis.get(live.failure_key(entity_id)) or b""  # type: ignore[no-any-return]
+
+    async def follow(self) -> None:
+        """Listen on the channel for ever, reconnecting; a reconnect forgets everything cached."""
+        while True:
+            try:
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.subscribe(live.CHANNEL)
+                    self._entries.clear()
+                    while True:
+                        message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=30)
+                        if message:
+                            self._changed(message["data"].decode())
+            except Exception as error:  # the loop must outlive every fault of Redis
+                logger.warning("snapshot channel lost (%s), reconnecting", error)
+                await asyncio.sleep(0.2)
+
+    def _changed(self, key: str) -> None:
+        self._entries.pop(key, None)
+        for callback in self._on_change:
+            callback(key)

@@ -1,0 +1,130 @@
+"""A request inside a replica: what came in, and the answer that it will get.
+
+Sentences and codes are those of MLflow 3.17.2's scoring server, which the real containers are built on
+(mlflow/pyfunc/scoring_server; serving_semantics B3, measured).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+INPUT_KEYS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+_FAILURES = {
+    "MODEL_RAISED": (
+        400,
+        "BAD_REQUEST",
+        "Encountered an unexpected error while evaluating the model. Verify that the input is compatible with the model "
+        "for inference. Error: {detail}",
+    ),
+    "RUNNER_DIED": (
+        500,
+        "INTERNAL_ERROR",
+        "The model's process {detail} while it computed this request. It has been started again. Check what this input "
+        "makes the model do; other requests were not affected.",
+    ),
+    "DEADLINE_EXCEEDED": (
+        504,
+        "DEADLINE_EXCEEDED",
+        "Timed out while evaluating the model. Verify that the model evaluates within the timeout.",
+    ),
+    "RESULT_MISMATCH": (400, "BAD_REQUEST", "The model returned {detail}. It must return one prediction for each row."),
+}
+
+
+class InputError(Exception):
+    """The request's body cannot be used: `error_code` and a sentence that says what to send."""
+
+    def __init__(self, error_code: str, message: str) -> None:
+        super().__init__(message)
+        self.error_code = error_code
+
+
+@dataclass(slots=True, frozen=True)
+class RequestAnswer:
+    """Status and JSON text."""
+
+    status: int
+    body: str
+
+
+@dataclass(slots=True)
+class Pending:
+    """One request of a message. `payload` is filled in by the task that reads the body."""
+
+    request_id: str
+    body: str
+    workspace_id: str
+    table: str
+    requester: str
+    received_s: float
+    deadline_s: float
+    client_request_id: str | None = None
+    execution_ms: float = 0.0
+    _answer: RequestAnswer | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_wire(cls, raw: list[Any]) -> "Pending":
+        """The inverse of the gateway's `Request.wire`."""
+        return cls(*raw)
+
+    @property
+    def is_answered(self) -> bool:
+        return self._answer is not None
+
+    @property
+    def answer(self) -> RequestAnswer:
+        assert self._answer is not None, "every request of a message gets an answer"
+        return self._answer
+
+    @answer.setter
+    def answer(self, answer: RequestAnswer) -> None:
+        self._answer = answer
+
+    def read(self) -> dict[str, Any]:
+        """The body as a JSON object, read once. Raises InputError."""
+        if self.payload:
+            return self.payload
+        try:
+            payload = orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise InputError(
+                "BAD_REQUEST",
+                f"Invalid input. Ensure that input is a valid JSON formatted string. Error: {error}. "
+                "(NaN and Infinity are not JSON: send null for a missing value.)",
+            ) from None
+        if not isinstance(payload, dict):
+            kind = "list" if isinstance(payload, list) else type(payload).__name__
+            raise InputError("BAD_REQUEST", f"{_ONE_KEY} Received a {kind}.")
+        client_request_id = payload.pop("client_request_id", None)
+        self.client_request_id = None if client_request_id is None else str(client_request_id)
+        payload.pop("usage_context", None)
+        self.payload = payload
+        return payload
+
+
+_ONE_KEY = (
+    "The input must be a JSON dictionary with exactly one of the input fields "
+    "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}."
+)
+
+
+def input_field(payload: dict[str, Any]) -> str:
+    """The one input key of a custom model's body. Raises InputError for none or several."""
+    found = [key for key in payload if key in INPUT_KEYS]
+    if len(found) == 1:
+        return found[0]
+    raise InputError("BAD_REQUEST", f"{_ONE_KEY} Received dictionary with input fields: {sorted(payload)}.")
+
+
+def refused(error: InputError) -> RequestAnswer:
+    """400 with the error's code and sentence."""
+    return RequestAnswer(400, orjson.dumps({"error_code": error.error_code, "message": str(error)}).decode())
+
+
+def failed(kind: str, detail: str = "") -> RequestAnswer:
+    """An answer from the table of failures."""
+    status, code, sentence = _FAILURES[kind]
+    return RequestAnswer(status, orjson.dumps({"error_code": code, "message": sentence.format(detail=detail)}).decode())

@@ -1,0 +1,133 @@
+"""The jailed runner: holds one model, reads frames from a pipe, answers with JSON.
+
+It is forked from a process that has everything imported, enters the jail, and only then receives the model's bytes.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from sandbox.jail.enter import enter_jail
+from sandbox.jail.limits import Limits
+from sandbox.replicas.frames import RunnerGoneError, decode_arrays, read_frame, write_frame
+
+LOAD_TIMEOUT_S = 60.0
+OK, MODEL_ERROR = b"\x00", b"\x01"
+
+
+class Runtime(Protocol):
+    """What a runtime module's `load(model_bytes)` returns."""
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data that the worker needs to enforce the schema and to shape answers."""
+
+    def predict(self, arrays: list[Any]) -> list[Any]:
+        """One array for each model input; one JSON-ready value for each row."""
+
+
+@dataclass
+class Runner:
+    """The parent's handle on a runner process."""
+
+    pid: int
+    to_runner: int
+    from_runner: int
+
+    @classmethod
+    def start(cls, runtime: str, model: bytes, limits: Limits) -> "Runner":
+        """Fork a runner and hand it the model; `wait_loaded` tells when it can answer."""
+        child_reads, parent_writes = os.pipe()
+        parent_reads, child_writes = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _run(runtime, child_reads, child_writes, limits)
+        os.close(child_reads)
+        os.close(child_writes)
+        runner = cls(pid, parent_writes, parent_reads)
+        with contextlib.suppress(RunnerGoneError):  # wait_loaded reports it
+            write_frame(parent_writes, model)
+        return runner
+
+    def wait_loaded(self) -> dict[str, Any]:
+        """The runtime's description. Raises RuntimeError with the sentence why the model does not load."""
+        try:
+            answer = read_frame(self.from_runner, time.monotonic() + LOAD_TIMEOUT_S)
+        except RunnerGoneError:
+            raise RuntimeError(f"An error occurred while loading the model: its process {self.exit_reason()}.") from None
+        if answer[:1] != OK:
+            raise RuntimeError(f"An error occurred while loading the model. {answer[1:].decode(errors='replace')}")
+        return orjson.loads(answer[1:])  # type: ignore[no-any-return]
+
+    def predict(self, parts: tuple[bytes, ...], deadline_s: float) -> list[Any]:
+        """Values for each row. ValueError carries the model's own exception; Runner* errors pass through."""
+        write_frame(self.to_runner, *parts)
+        answer = read_frame(self.from_runner, deadline_s)
+        if answer[:1] != OK:
+            raise ValueError(answer[1:].decode(errors="replace"))
+        return orjson.loads(answer[1:])  # type: ignore[no-any-return]
+
+    def exit_reason(self) -> str:
+        """How the process ended, in words; waits for it."""
+        try:
+            status = os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            return "ended"
+        if os.WIFSIGNALED(status):
+            return f"was killed by signal {os.WTERMSIG(status)} ({signal.Signals(os.WTERMSIG(status)).name})"
+        return f"exited with status {os.WEXITSTATUS(status)}"
+
+    def kill(self) -> None:
+        """End the process and close the pipe; safe to call twice."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        for descriptor in (self.to_runner, self.from_runner):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+def _load(runtime: str, model: bytes) -> Runtime:
+    if runtime == "embedding":
+        from sandbox.replicas.runtimes import embedding
+
+        return embedding.load(model)
+    from sandbox.replicas.runtimes import onnx
+
+    return onnx.load(model)
+
+
+def _run(runtime: str, reads: int, writes: int, limits: Limits) -> None:
+    """The child's whole life; never returns."""
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        enter_jail(limits, readable=(), keep_fds=(reads, writes), code_readable=True)
+        _serve(runtime, reads, writes)
+        os._exit(0)
+    except (RunnerGoneError, KeyboardInterrupt):
+        os._exit(0)
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            write_frame(writes, MODEL_ERROR, f"{type(error).__name__}: {error}"[:4000].encode())
+        os._exit(1)
+
+
+def _serve(runtime: str, reads: int, writes: int) -> None:
+    model = _load(runtime, read_frame(reads))
+    write_frame(writes, OK, orjson.dumps(model.describe(), option=orjson.OPT_SERIALIZE_NUMPY))
+    while True:
+        arrays = decode_arrays(read_frame(reads))
+        try:
+            values = model.predict(arrays)
+            answer = (OK, orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY))
+        except Exception as error:  # whatever the model raises is the request's answer, not ours
+            answer = (MODEL_ERROR, f"{type(error).__name__}: {error}"[:4000].encode())
+        write_frame(writes, *answer)
+        sys.stderr.flush()

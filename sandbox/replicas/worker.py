@@ -1,0 +1,240 @@
+"""The replica: a Celery worker with its own queue, and the jailed runner that holds its one model.
+
+A message carries many requests. They are read, enforced and predicted together as columns; each gets its own answer,
+and one that is wrong or kills the model never fails its neighbours.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import redis
+from celery.signals import worker_ready
+
+from sandbox import live
+from sandbox.inference_tables import capture
+from sandbox.jail.limits import Limits
+from sandbox.replicas.embeddings import EmbeddingsTask
+from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
+from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
+from sandbox.replicas.requests import Pending, failed
+from sandbox.replicas.runner import Runner
+from sandbox.replicas.tabular import TabularTask
+from sandbox.replicas.worker_app import REDIS_URL, app
+
+logger = logging.getLogger(__name__)
+RUNNER_LIMITS = Limits(
+    cpu_s=0, wall_s=0, address_space_bytes=4 * 2**30, open_files=64, output_bytes=0
+)  # a runner lives as long as its replica: no CPU limit; each request has its deadline
+CRASHES_ALLOWED, CRASH_WINDOW_S = 3, 300.0
+LOAD_FAILED_EXIT = 3
+COMMIT_RETRY_S = 30.0
+TASKS: dict[str, Any] = {"onnx": TabularTask, "embedding": EmbeddingsTask}
+"""How each runtime reads bodies and writes answers."""
+
+
+@dataclass
+class Replica:
+    """The state of this process; one per process, made by `serve`."""
+
+    spec: ReplicaSpec
+    replica_id: str
+    node: str
+    runner: Runner
+    model: bytes
+    task: Any
+    redis: Any
+    crashes: deque[float]
+
+    def predict(self, requests: list[Pending]) -> None:
+        """Fill in every request's answer."""
+        ready = [request for request in requests if not request.is_answered]
+        if not ready:
+            return
+        try:
+            self._predict_together(ready)
+        except RunnerGoneError:
+            self._restart_runner()
+            self._predict_one_by_one(ready)
+
+    def _predict_together(self, requests: list[Pending]) -> None:
+        batch = self.task.batch(requests)
+        if not batch.requests:
+            return
+        deadline_s = time.monotonic() + max(0.05, min(r.deadline_s for r in batch.requests) - time.time())
+        started = time.perf_counter()
+        try:
+            values = self.runner.predict(batch.parts, deadline_s)
+        except ValueError as error:
+            self._model_raised(batch.requests, str(error))
+            return
+        except RunnerTimeoutError:
+            self.runner.kill()
+            self._restart_runner()
+            for request in batch.requests:
+                request.answer = failed("DEADLINE_EXCEEDED")
+            return
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        for request, rows in batch.split(values):
+            request.answer = self.task.answer(request, rows)
+            request.execution_ms = elapsed_ms
+
+    def _model_raised(self, requests: list[Pending], message: str) -> None:
+        """The model raised: with several requests it is unknown for whose sake, so each is asked alone."""
+        if len(requests) == 1:
+            requests[0].answer = failed("MODEL_RAISED", message)
+            return
+        for request in requests:
+            self.predict([request])
+
+    def _predict_one_by_one(self, requests: list[Pending]) -> None:
+        for request in requests:
+            if request.is_answered:
+                continue
+            try:
+                self._predict_together([request])
+            except RunnerGoneError:
+                reason = self.runner.exit_reason()
+                request.answer = failed("RUNNER_DIED", reason)
+                self._count_crash(reason)
+                self._restart_runner()
+
+    def _restart_runner(self) -> None:
+        self.runner.kill()
+        self.runner = Runner.start(self.spec.runtime, self.model, RUNNER_LIMITS)
+        self.runner.wait_loaded()
+
+    def _count_crash(self, reason: str) -> None:
+        """Three crashes in five minutes, each on a request of its own, and the entity is FAILED."""
+        now = time.monotonic()
+        self.crashes.append(now)
+        while self.crashes and now - self.crashes[0] > CRASH_WINDOW_S:
+            self.crashes.popleft()
+        if len(self.crashes) >= CRASHES_ALLOWED:
+            self.report_failure(
+                f"The model's process {reason}, {CRASHES_ALLOWED} times within {CRASH_WINDOW_S / 60:.0f} minutes."
+            )
+            raise SystemExit(LOAD_FAILED_EXIT)
+
+    def commit(self, reply_list: str, message_id: str, requests: list[Pending]) -> None:
+        """Captured and answered in one transaction: an answered request is in the stream, exactly once."""
+        reply = orjson.dumps([message_id, [[r.answer.status, r.answer.body] for r in requests]])
+        records = [self._record(r) for r in requests if r.table]
+        key = f"committed:{reply_list}:{message_id}"
+        give_up_s = time.monotonic() + COMMIT_RETRY_S
+        first = True
+        while True:
+            try:
+                if first or not self.redis.exists(key):
+                    pipe = self.redis.pipeline(transaction=True)
+                    if records:
+                        pipe.xadd(capture.STREAM, {capture.FIELD: capture.encode(records)})
+                    pipe.lpush(reply_list, reply)
+                    pipe.expire(reply_list, 120)
+                    pipe.set(key, b"1", ex=60)
+                    pipe.execute()
+                return
+            except redis.RedisError as error:
+                # Redis is restarting. Whether EXEC took effect is unknown: the commit key tells.
+                if time.monotonic() > give_up_s:
+                    raise
+                logger.warning("commit of %s waits for Redis: %s", message_id, error)
+                first = False
+                time.sleep(0.1)
+
+    def _record(self, request: Pending) -> Any:
+        return capture.record(
+            request_id=request.request_id,
+            client_request_id=request.client_request_id,
+            workspace_id=request.workspace_id,
+            table=request.table,
+            time_s=request.received_s,
+            status=request.answer.status,
+            execution_ms=request.execution_ms,
+            request=request.body,
+            response=request.answer.body,
+            entity_id=self.spec.entity_id,
+            requester=request.requester,
+        )
+
+    # --- announcements -------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """Ready: gateways may send. The control plane hears of it too."""
+        record = live.LiveReplica(self.replica_id, replica_queue(self.replica_id), self.node, os.getpid())
+        pipe = self.redis.pipeline(transaction=True)
+        pipe.hset(live.replicas_key(self.spec.entity_id), self.replica_id, record.to_json())
+        pipe.delete(live.failure_key(self.spec.entity_id))
+        pipe.publish(live.CHANNEL, live.replicas_key(self.spec.entity_id))
+        pipe.execute()
+        app.send_task(CONTROL_REPLICA_CHANGED, args=(self.spec.entity_id,), exchange="", routing_key="control")
+
+    def report_failure(self, message: str) -> None:
+        """The entity cannot run: the sentence goes to the control plane and to waiting requests."""
+        report_failure(self.redis, self.spec.entity_id, self.replica_id, message)
+
+
+def report_failure(connection: Any, entity_id: str, replica_id: str, message: str) -> None:
+    pipe = connection.pipeline(transaction=True)
+    pipe.set(live.failure_key(entity_id), orjson.dumps({"message": message}))
+    pipe.hdel(live.replicas_key(entity_id), replica_id)
+    pipe.publish(live.CHANNEL, live.failure_key(entity_id))
+    pipe.execute()
+    app.send_task(CONTROL_REPLICA_CHANGED, args=(entity_id,), exchange="", routing_key="control")
+
+
+def serve(spec: ReplicaSpec, replica_id: str, node: str) -> None:
+    """Run this process as a replica until it is told to stop; never returns."""
+    connection = redis.Redis.from_url(REDIS_URL, socket_timeout=10, socket_connect_timeout=5)
+    try:
+        model = _read_model(spec)
+        runner = Runner.start(spec.runtime, model, RUNNER_LIMITS)
+    except (OSError, ValueError, RuntimeError) as error:
+        report_failure(connection, spec.entity_id, replica_id, str(error))
+        sys.exit(LOAD_FAILED_EXIT)
+    replica = Replica(spec, replica_id, node, runner, model, None, connection, deque())
+    _register(replica)
+    queue = replica_queue(replica_id)
+    app.worker_main(
+        ["worker", "-P", "solo", "-Q", queue, "-n", f"{replica_id}@{node}", "-l", "WARNING"]
+        + ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    )
+
+
+def _read_model(spec: ReplicaSpec) -> bytes:
+    model = Path(spec.model_path).read_bytes()
+    if sha256(model).hexdigest() != spec.model_sha256:
+        raise ValueError(
+            "The model file does not have the SHA-256 that was recorded when it was built. Register the model again."
+        )
+    return model
+
+
+def _register(replica: Replica) -> None:
+    """Hook the replica into Celery: become ready once the model is loaded, then answer messages."""
+
+    @worker_ready.connect(weak=False)
+    def ready(**_: Any) -> None:
+        try:
+            replica.task = TASKS[replica.spec.runtime](replica.runner.wait_loaded())
+        except (RuntimeError, RunnerTimeoutError) as error:
+            replica.report_failure(str(error) or "The model did not load within its time.")
+            os._exit(LOAD_FAILED_EXIT)
+        replica.announce()
+
+    @app.task(name=REPLICA_PREDICT)
+    def predict(reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:
+        now_s = time.time()
+        # what is past its deadline has been answered (and logged) by the gateway already
+        pending = [Pending.from_wire(raw) for raw in requests]
+        if all(request.deadline_s < now_s for request in pending):
+            return
+        replica.predict(pending)
+        replica.commit(reply_list, message_id, pending)

@@ -1,0 +1,32 @@
+"""The Celery app of nodes and replicas. It knows nothing of Django, so that a replica stays small.
+
+Configured from the environment: REDIS_URL (as redis-py spells it), NODE_NAME, MODEL_DIR.
+"""
+
+import os
+
+from celery import Celery
+
+REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
+
+app = Celery("proving_ground_replicas", set_as_current=False)
+app.conf.update(
+    broker_url=REDIS_URL.replace("unix://", "redis+socket://", 1),
+    result_backend=None,
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    task_create_missing_queues=True,
+    # A replica's queue belongs to one incarnation of one replica: when it dies, the gateways send
+    # its unanswered requests elsewhere, so nothing must ever be redelivered from here.
+    task_acks_late=False,
+    worker_prefetch_multiplier=4,
+    worker_send_task_events=False,
+    worker_enable_remote_control=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_timeout=5,
+    broker_transport_options={"visibility_timeout": 3600, "socket_timeout": 30, "socket_connect_timeout": 5},
+    task_store_errors_even_if_ignored=False,
+)

@@ -1,0 +1,120 @@
+"""The warmed-up parent of a node's replicas: everything is imported once, replicas are forked from it.
+
+It has one thread and no connection to anything, so that a fork is safe. The node talks to it in JSON lines:
+in  {"start": spec, "replica_id": …} or {"stop": pid};  out {"warm": pid}, {"started": replica_id, "pid": …}
+and {"exited": pid, "status": …}. When the node's end closes, everything ends.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere the closing socket tells)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def warm_up() -> None:
+    """Import what a replica and its runner need, before the first fork."""
+    import celery.apps.worker
+    import celery.bin.worker
+    import celery.concurrency.solo
+    import celery.worker.consumer
+    import kombu.transport.redis
+    import numpy
+
+    import sandbox.replicas.runtimes.embedding
+    import sandbox.replicas.runtimes.onnx
+    import sandbox.replicas.worker
+
+    _ = (celery, kombu, numpy, sandbox)
+
+
+def run(channel: socket.socket, node: str) -> None:
+    """Serve the node until its end of the channel closes; never returns."""
+    die_with_parent()
+    wake_reads, wake_writes = socket.socketpair()
+    for end in (wake_reads, wake_writes):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_writes.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warm_up()
+    _say(channel, {"warm": os.getpid()})
+    buffer = b""
+    while True:
+        import select
+
+        readable = select.select([channel, wake_reads], [], [])[0]
+        if wake_reads in readable:
+            wake_reads.recv(4096)
+            _reap(channel)
+        if channel in readable:
+            data = channel.recv(65536)
+            if not data:
+                os._exit(0)  # the node is gone: PDEATHSIG ends the replicas
+            *lines, buffer = (buffer + data).split(b"\n")
+            for line in lines:
+                _obey(json.loads(line), channel, node, (wake_reads, wake_writes))
+
+
+def _obey(command: dict[str, Any], channel: socket.socket, node: str, own: tuple[socket.socket, socket.socket]) -> None:
+    if "stop" in command:
+        try:
+            os.kill(command["stop"], signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        return
+    pid = os.fork()
+    if pid:
+        _say(channel, {"started": command["replica_id"], "pid": pid})
+        return
+    signal.set_wakeup_fd(-1)
+    for end in (channel, *own):
+        end.close()
+    _become_replica(command, node)
+
+
+def _become_replica(command: dict[str, Any], node: str) -> None:
+    from sandbox.replicas.messages import ReplicaSpec
+    from sandbox.replicas.worker import serve
+
+    try:
+        die_with_parent()
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        serve(ReplicaSpec.from_dict(command["start"]), command["replica_id"], node)
+    except SystemExit as end:
+        os._exit(end.code if isinstance(end.code, int) else 0)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _reap(channel: socket.socket) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _say(channel, {"exited": pid, "status": status})
+
+
+def _say(channel: socket.socket, event: dict[str, Any]) -> None:
+    try:
+        channel.sendall(json.dumps(event).encode() + b"\n")
+    except OSError:
+        os._exit(0)
