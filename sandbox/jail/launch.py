@@ -1,0 +1,263 @@
+"""Start jailed jobs: a fresh interpreter for each, nothing shared with it but three pipes."""
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self
+
+from sandbox.jail import child
+from sandbox.jail.errors import JailRefused, JobFailed, JobTimeout
+from sandbox.jail.limits import MIB, Limits
+from sandbox.jail.paths import MACHINE_DESCRIPTION, PACKAGE_DIR, SYSTEM_LIBRARIES, interpreter_paths, is_code_world_readable
+
+Tier = Literal["T1", "T2", "none"]
+
+_START_TIMEOUT_S = 60.0
+"""For imports on a cold disk; nothing untrusted runs before the job says that it is in the jail."""
+_STDERR_TAIL_BYTES = 8_000
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    # a thread would escape the filter, and a job may not use more than one processor anyway
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+_NOBODY = 65534
+
+
+def run_jailed(job: str, payload: bytes, *, limits: Limits, readable: Sequence[Path] = ()) -> bytes:
+    """Run the job in the jail of this machine and return its result.
+
+    `job` names a module with `PRELOAD: tuple[str, ...]`, the modules to import before the jail is entered, and
+    `run(payload: bytes) -> bytes`. `readable` are files or folders it may read besides program code.
+    Raises JailRefused (nothing was run), JobTimeout, JobFailed.
+    """
+    with JailedJob(job, limits=limits, readable=readable) as jailed:
+        return jailed.finish(payload)
+
+
+@cache
+def tier() -> Tier:
+    """The jail of this machine, tried out once: T1 with namespaces (bubblewrap), T2 without, or none.
+
+    SANDBOX_JAIL=t2 leaves T1 out.
+    """
+    wanted: tuple[Tier, ...] = ("T2",) if os.environ.get("SANDBOX_JAIL", "").lower() == "t2" else ("T1", "T2")
+    return next((candidate for candidate in wanted if _works(candidate)), "none")
+
+
+class JailedJob:
+    """One job from start to result; starting it before its payload is there hides the time its imports take.
+
+    The thread that starts a job must live until it has ended: the kernel kills the job with it.
+    """
+
+    def __init__(self, job: str, *, limits: Limits, readable: Sequence[Path] = (), in_tier: Tier | None = None) -> None:
+        chosen = in_tier or tier()
+        if chosen == "none":
+            raise JailRefused(
+                "This machine offers no jail (neither bubblewrap with Landlock and seccomp, nor the last two alone), "
+                "so nothing that a learner supplies can be run. `manage.py doctor` says what is missing."
+            )
+        self._limits = limits
+        self._process = _start(job, limits, [str(path) for path in readable], chosen)
+        self._stderr = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the job if it still runs, and leave nothing behind."""
+        if self._process.poll() is None:
+            _kill(self._process)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def finish(self, payload: bytes) -> bytes:
+        """Hand the payload over and wait for the result. Can be called once. Raises as `run_jailed`."""
+        answers = bytearray()
+        self._exchange(b"", answers, time.monotonic() + _START_TIMEOUT_S, until_bytes=1)
+        if answers[:1] != child.ENTERED:
+            raise self._never_entered(bytes(answers))
+        outgoing = child.PAYLOAD_HEADER.pack(len(payload)) + payload
+        self._exchange(outgoing, answers, time.monotonic() + self._limits.wall_s)
+        return self._result(bytes(answers[1:]))
+
+    def _exchange(self, outgoing: bytes, answers: bytearray, deadline_s: float, until_bytes: int | None = None) -> None:
+        """Send, and collect both outputs, until the job closes its output, or `until_bytes` of it have come."""
+        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None
+        assert stdout is not None
+        assert stderr is not None
+        longest = 1 + child.FRAME_HEADER.size + self._limits.output_bytes
+        unsent = memoryview(outgoing)
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            selector.register(stderr, selectors.EVENT_READ)
+            if unsent:
+                selector.register(stdin, selectors.EVENT_WRITE)
+            while stdout in {key.fileobj for key in selector.get_map().values()}:
+                remaining_s = deadline_s - time.monotonic()
+                if remaining_s <= 0:
+                    _kill(self._process)
+                    raise JobTimeout(f"It took longer than {self._limits.wall_s:g} s.", self._tail())
+                for key, _ in selector.select(remaining_s):
+                    if key.fileobj is stdin:
+                        unsent = _send(selector, stdin, unsent)
+                    elif key.fileobj is stderr:
+                        self._keep_tail(_receive(selector, stderr))
+                    else:
+                        answers += _receive(selector, stdout)
+                if len(answers) > longest:
+                    _kill(self._process)
+                    raise JobFailed(f"Its result is longer than {self._limits.output_bytes // MIB} MiB.", self._tail())
+                if until_bytes is not None and len(answers) >= until_bytes:
+                    return
+
+    def _result(self, frame: bytes) -> bytes:
+        header = child.FRAME_HEADER
+        if len(frame) < header.size:
+            raise JobFailed(self._why_it_ended(), self._tail())
+        kind, length = header.unpack_from(frame)
+        content = frame[header.size :]
+        if len(content) != length:
+            raise JobFailed(self._why_it_ended(), self._tail())
+        if kind == child.RESULT:
+            return content
+        raise JobFailed(content.decode("utf-8", "replace"), self._tail())
+
+    def _never_entered(self, answers: bytes) -> Exception:
+        if answers[:1] == child.REFUSED:
+            return JailRefused(answers[child.FRAME_HEADER.size :].decode("utf-8", "replace"))
+        self._drain()
+        last = self._tail().strip().rpartition("\n")[2]
+        return JailRefused(f"The jailed process could not start: {last or self._why_it_ended()}")
+
+    def _drain(self) -> None:
+        self._process.wait(timeout=_START_TIMEOUT_S)
+        assert self._process.stderr is not None
+        self._keep_tail(self._process.stderr.read() or b"")
+
+    def _why_it_ended(self) -> str:
+        """A sentence on how a process ended that left no whole result."""
+        code = self._process.wait()
+        number = -code if code < 0 else code - 128  # bubblewrap passes a signal on as 128 + its number
+        if number == signal.SIGXCPU:
+            return f"It used more than {self._limits.cpu_s} s of processor time."
+        if number in {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}:
+            return f"It crashed ({signal.Signals(number).name})."
+        if number == signal.SIGKILL:
+            return f"It was killed: it used more than {self._limits.cpu_s} s of processor time, or the machine ran out of memory."
+        return f"It ended with status {code} and left no whole result."
+
+    def _keep_tail(self, received: bytes) -> None:
+        self._stderr += received
+        del self._stderr[:-_STDERR_TAIL_BYTES]
+
+    def _tail(self) -> str:
+        return self._stderr.decode("utf-8", "replace")
+
+
+def _start(job: str, limits: Limits, readable: list[str], in_tier: Tier) -> subprocess.Popen[bytes]:
+    settings = json.dumps({"limits": limits.to_dict(), "readable": readable})
+    command = [sys.executable, "-I", str(Path(child.__file__).resolve()), job, settings]
+    as_nobody = in_tier == "T1" and os.geteuid() == 0 and is_code_world_readable()
+    if in_tier == "T1":
+        command = [*_bubblewrap(readable), *command]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_ENVIRONMENT,
+        cwd="/",
+        start_new_session=True,
+        user=_NOBODY if as_nobody else None,
+        group=_NOBODY if as_nobody else None,
+        extra_groups=[] if as_nobody else None,
+    )
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        assert pipe is not None
+        os.set_blocking(pipe.fileno(), False)
+    return process
+
+
+def _bubblewrap(readable: Sequence[str]) -> list[str]:
+    """The same file system view in namespaces: no process, network or file of the machine but what is named here."""
+    program = shutil.which("bwrap") or "bwrap"
+    command = [program, "--unshare-user", "--unshare-all", "--uid", str(_NOBODY), "--gid", str(_NOBODY)]
+    command += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "jail"]
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    for path in (*SYSTEM_LIBRARIES, "/usr/bin", *(p for p in MACHINE_DESCRIPTION if p.startswith("/sys"))):
+        command += _bound(path)
+    for path in (*interpreter_paths(), str(PACKAGE_DIR), *readable):
+        command += ["--ro-bind", path, path]
+    if not Path(sys.executable).is_relative_to(sys.prefix):
+        command += ["--ro-bind-try", sys.executable, sys.executable]
+    return [*command, "--chdir", "/", "--"]
+
+
+def _bound(path: str) -> list[str]:
+    if os.path.islink(path):  # /lib is a link to usr/lib on a merged system
+        return ["--symlink", os.readlink(path), path]
+    return ["--ro-bind-try", path, path]
+
+
+def _works(candidate: Tier) -> bool:
+    """Run the self-test of the jail in this tier."""
+    if candidate == "T1" and not shutil.which("bwrap"):
+        return False
+    from sandbox.jail.self_test import holds
+
+    try:
+        return holds(candidate)
+    except (JailRefused, JobFailed):
+        return False
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _send(selector: selectors.BaseSelector, pipe: IO[bytes], unsent: memoryview) -> memoryview:
+    """Write what the pipe takes now; stop when all is sent or nobody reads any more."""
+    try:
+        unsent = unsent[os.write(pipe.fileno(), unsent) :]
+    except BlockingIOError:
+        return unsent
+    except BrokenPipeError:
+        unsent = unsent[:0]
+    if not unsent:
+        selector.unregister(pipe)
+    return unsent
+
+
+def _receive(selector: selectors.BaseSelector, pipe: IO[bytes]) -> bytes:
+    """Read what the pipe holds now; forget the pipe when its other end is closed."""
+    try:
+        received = os.read(pipe.fileno(), 1 << 18)
+    except BlockingIOError:
+        return b""
+    if not received:
+        selector.unregister(pipe)
+    return received

@@ -1,0 +1,126 @@
+"""The system call filter: an allow-list, so that a call nobody thought of is refused.
+
+There is no socket, no new process, no signal to another process, no writable file and no way to change anything of the
+kernel. Threads are allowed, because numeric libraries start them.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+
+from sandbox.jail.errors import JailRefused
+from sandbox.jail.syscalls import GUARDED, MACHINES, NEWEST_KNOWN, PLAIN
+
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_X32_BIT = 0x40000000
+
+# classic BPF, linux/bpf_common.h and linux/seccomp.h
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL_PROCESS = 0x7FFF0000, 0x80000000
+_AT_NUMBER, _AT_ARCH, _AT_ARGUMENTS = 0, 4, 16
+
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_CLONE_THREAD = 0x00010000
+_CLONE_NEW = 0x7E020000
+"""Every CLONE_NEW* flag that fits into clone()'s flags."""
+_FCNTL_COMMANDS = (0, 1, 2, 3, 4, 1030, 1032)
+"""F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_GETPIPE_SZ. F_SETOWN would send signals."""
+_IOCTL_COMMANDS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. TIOCSTI would type into a terminal."""
+_PRCTL_OPTIONS = (3, 15, 16, 0x53564D41)
+"""PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_SET_VMA. PR_SET_PDEATHSIG would outlive the parent."""
+
+Instruction = tuple[int, int, int, int]
+
+
+def _refuse(code: int) -> Instruction:
+    return (_RETURN, 0, 0, 0x00050000 | code)
+
+
+def _argument(index: int) -> Instruction:
+    """Load the low half of an argument; the kernel reads no more of the ones that are compared here."""
+    return (_LOAD, 0, 0, _AT_ARGUMENTS + 8 * index)
+
+
+def _one_of(index: int, values: tuple[int, ...]) -> list[Instruction]:
+    """Allow the call when the argument is one of the values."""
+    compare = [(_JUMP_EQUAL, len(values) - i, 0, value) for i, value in enumerate(values)]
+    return [_argument(index), *compare, _refuse(errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
+
+
+def _without(index: int, bits: int, code: int) -> list[Instruction]:
+    """Allow the call when the argument has none of the bits."""
+    return [_argument(index), (_JUMP_ANY_BIT, 0, 1, bits), _refuse(code), (_RETURN, 0, 0, _ALLOW)]
+
+
+def _guards() -> dict[str, list[Instruction]]:
+    """What decides about each guarded call; every list ends in a verdict."""
+    return {
+        "open": _without(1, _WRITING, errno.EACCES),
+        "openat": _without(2, _WRITING, errno.EACCES),
+        # their flags lie in memory, which a filter cannot read; the C library falls back to the older call
+        "openat2": [_refuse(errno.ENOSYS)],
+        "clone3": [_refuse(errno.ENOSYS)],
+        "clone": [
+            _argument(0),
+            (_JUMP_ANY_BIT, 1, 0, _CLONE_NEW),
+            (_JUMP_ANY_BIT, 1, 0, _CLONE_THREAD),
+            _refuse(errno.EPERM),
+            (_RETURN, 0, 0, _ALLOW),
+        ],
+        "fcntl": _one_of(1, _FCNTL_COMMANDS),
+        "ioctl": _one_of(1, _IOCTL_COMMANDS),
+        "prctl": _one_of(0, _PRCTL_OPTIONS),
+        "prlimit64": _one_of(0, (0,)),
+        # abort() signals its own process
+        "tgkill": _one_of(0, (os.getpid(),)),
+    }
+
+
+def filter_program(machine: str) -> list[Instruction]:
+    """The filter for the calling process (it knows its own process number).
+
+    Raises JailRefused for a machine whose system call numbers are not known.
+    """
+    if machine not in MACHINES:
+        raise JailRefused(
+            f"The system call filter knows {' and '.join(MACHINES)}; this machine is {machine}. "
+            "Run the site on one of those, or extend sandbox/jail/syscalls.py."
+        )
+    column = MACHINES.index(machine)
+    program: list[Instruction] = [
+        (_LOAD, 0, 0, _AT_ARCH),
+        (_JUMP_EQUAL, 1, 0, _AUDIT_ARCH[machine]),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD, 0, 0, _AT_NUMBER),
+    ]
+    if machine == "x86_64":
+        program += [(_JUMP_GREATER_EQUAL, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL_PROCESS)]
+    for numbers in PLAIN.values():
+        if (number := numbers[column]) is not None:
+            program += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
+    for name, verdict in _guards().items():
+        if (number := GUARDED[name][column]) is not None:
+            program += [(_JUMP_EQUAL, 0, len(verdict), number), *verdict]
+    return [*program, (_JUMP_GREATER_EQUAL, 0, 1, NEWEST_KNOWN), _refuse(errno.ENOSYS), _refuse(errno.EPERM)]
+
+
+class _Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
+
+
+def filter_system_calls(libc: ctypes.CDLL) -> None:
+    """Put the calling thread under the filter, for good. Needs no_new_privs. Raises JailRefused."""
+    instructions = filter_program(platform.machine())
+    packed = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    memory = ctypes.create_string_buffer(packed, len(packed))
+    program = _Program(len(instructions), ctypes.cast(memory, ctypes.c_void_p))
+    if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
+        raise JailRefused(
+            f"This kernel does not filter system calls (seccomp: {os.strerror(ctypes.get_errno())}). "
+            "Use a Linux kernel with CONFIG_SECCOMP_FILTER, and a container profile that lets a process install a filter."
+        )
