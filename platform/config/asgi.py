@@ -16,7 +16,8 @@ from django.conf import settings
 from config.body_cap import body_cap
 from sandbox.invocations.gateway import Gateway
 from sandbox.live import LiveToken
-from sandbox.registry.proxy import MLFLOW_PREFIXES, MlflowProxy
+from sandbox.registry.proxy import RegistryProxy
+from sandbox.registry.routes import PREFIXES
 from sandbox.workspaces.operations import live_token
 
 Scope = dict[str, Any]
@@ -35,7 +36,7 @@ gateway = Gateway(
     body_limit_bytes=settings.INVOCATION_BODY_LIMIT_BYTES,
     timeout_s=settings.INVOCATION_TIMEOUT_S,
 )
-mlflow = MlflowProxy(gateway.authenticate)
+mlflow = RegistryProxy(gateway.authenticate)
 pages = body_cap(_django, limit_bytes=settings.WEB_BODY_LIMIT_BYTES, timeout_s=10.0)
 
 
@@ -47,7 +48,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})
     elif scope["path"].startswith("/serving-endpoints/"):
         await gateway(scope, receive, send)
-    elif scope["path"].startswith(MLFLOW_PREFIXES):
+    elif scope["path"].startswith(PREFIXES):
         await mlflow(scope, receive, send)
     else:
         await pages(scope, receive, send)

@@ -47,20 +47,20 @@ async def answer(
         failed = error_answer(error)
         status, text = failed.status, failed.body.decode()
     if table:
-        record = capture.record(
-            request_id=request_id,
-            client_request_id=client_request_id,
-            workspace_id=token.workspace_id,
-            table=table,
-            time_s=received_s,
-            status=status,
-            execution_ms=(time.perf_counter() - started) * 1000,
-            request=body.decode("utf-8", "replace"),
-            response=text,
-            entity_id=entity.entity_id,
-            requester=token.requester,
-        )
-        await redis.xadd(capture.STREAM, {capture.FIELD: capture.encode([record])})
+        record: capture.CaptureRecord = {
+            "id": request_id,
+            "client": client_request_id,
+            "ws": token.workspace_id,
+            "table": table,
+            "t": received_s,
+            "status": status,
+            "ms": (time.perf_counter() - started) * 1000,
+            "req": body.decode("utf-8", "replace"),
+            "resp": text,
+            "entity": entity.entity_id,
+            "who": token.requester,
+        }
+        await capture.append(redis, [record])
     if streamed and status == 200:
         await send({"type": "http.response.body", "body": b""})
         return None

@@ -213,21 +213,21 @@ class Gateway:
         """Log an answer that no replica gave, before it is sent."""
         if not request.table:
             return
-        record = capture.record(
-            request_id=request.request_id,
-            client_request_id=None,
-            workspace_id=request.workspace_id,
-            table=request.table,
-            time_s=request.received_s,
-            status=answer.status,
-            execution_ms=0.0,
-            request=request.body,
-            response=answer.body.decode(),
-            entity_id=entity.entity_id,
-            requester=request.requester,
-        )
+        record: capture.CaptureRecord = {
+            "id": request.request_id,
+            "client": None,
+            "ws": request.workspace_id,
+            "table": request.table,
+            "t": request.received_s,
+            "status": answer.status,
+            "ms": 0.0,
+            "req": request.body,
+            "resp": answer.body.decode(),
+            "entity": entity.entity_id,
+            "who": request.requester,
+        }
         try:
-            await self._redis.xadd(capture.STREAM, {capture.FIELD: capture.encode([record])})
+            await capture.append(self._redis, [record])
         except redis.RedisError as error:
             logger.warning("error answer %s not captured: %s", request.request_id, error)
 

@@ -7,7 +7,7 @@ from kombu.exceptions import OperationalError
 from sandbox.invocations.coalescer import Redis503
 from sandbox.live import LiveReplica
 from sandbox.replicas.messages import CONTROL_WAKE, REPLICA_PREDICT
-from sandbox.replicas.worker_app import app
+from sandbox.replicas.worker_app import send
 
 BROKER_ERRORS = (OperationalError, OSError)
 
@@ -20,9 +20,7 @@ def committed_key(reply_list: str, message_id: str) -> str:
 def send_predict(replica: LiveReplica, reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:
     """One message to one replica's queue; Redis503 when the broker is away."""
     try:
-        app.send_task(
-            REPLICA_PREDICT, args=(reply_list, message_id, requests, label), exchange="", routing_key=replica.queue, retry=False
-        )
+        send(REPLICA_PREDICT, (reply_list, message_id, requests, label), replica.queue)
     except BROKER_ERRORS as error:
         raise Redis503(str(error)) from error
 
@@ -30,6 +28,6 @@ def send_predict(replica: LiveReplica, reply_list: str, message_id: str, request
 def send_wake(entity_id: str) -> None:
     """Ask the control plane for a replica; a broker that is away is asked again by the next sweep."""
     try:
-        app.send_task(CONTROL_WAKE, args=(entity_id,), exchange="", routing_key="control", retry=False)
+        send(CONTROL_WAKE, (entity_id,), "control")
     except BROKER_ERRORS:
         return

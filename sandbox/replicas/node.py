@@ -31,7 +31,7 @@ from sandbox.replicas.messages import (
     node_queue,
     replica_queue,
 )
-from sandbox.replicas.worker_app import REDIS_URL, app
+from sandbox.replicas.worker_app import REDIS_URL, app, send
 
 logger = logging.getLogger(__name__)
 DRAIN_S = 1.5
@@ -173,10 +173,11 @@ class Node:
     def _gone(self, entity_id: str, replica_id: str) -> None:
         pipe = self.redis.pipeline(transaction=True)
         pipe.hdel(live.replicas_key(entity_id), replica_id)
-        pipe.delete(replica_queue(replica_id))
+        queue = replica_queue(replica_id)
+        pipe.delete(queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")  # Celery made these
         pipe.publish(live.CHANNEL, live.replicas_key(entity_id))
         pipe.execute()
-        app.send_task(CONTROL_REPLICA_CHANGED, args=(entity_id,), exchange="", routing_key="control")
+        send(CONTROL_REPLICA_CHANGED, (entity_id,), "control")
 
     # --- presence ------------------------------------------------------------------------------
 

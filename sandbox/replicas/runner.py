@@ -108,7 +108,7 @@ def _run(runtime: str, reads: int, writes: int, limits: Limits) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        enter_jail(limits, readable=(), keep_fds=(reads, writes), code_readable=True)
+        enter_jail(limits, apply_cpu=False, keep_fds=(2, reads, writes))
         _serve(runtime, reads, writes)
         os._exit(0)
     except (RunnerGoneError, KeyboardInterrupt):

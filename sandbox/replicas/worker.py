@@ -20,19 +20,18 @@ from celery.signals import worker_ready
 
 from sandbox import live
 from sandbox.inference_tables import capture
-from sandbox.jail.limits import Limits
+from sandbox.jail.limits import GIB, Limits
 from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
 from sandbox.replicas.requests import Pending, failed
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import TabularTask
-from sandbox.replicas.worker_app import REDIS_URL, app
+from sandbox.replicas.worker_app import REDIS_URL, app, send
 
 logger = logging.getLogger(__name__)
-RUNNER_LIMITS = Limits(
-    cpu_s=0, wall_s=0, address_space_bytes=4 * 2**30, open_files=64, output_bytes=0
-)  # a runner lives as long as its replica: no CPU limit; each request has its deadline
+RUNNER_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=4 * GIB)
+"""A runner lives as long as its replica, so it has no CPU limit; each request has its deadline instead."""
 CRASHES_ALLOWED, CRASH_WINDOW_S = 3, 300.0
 LOAD_FAILED_EXIT = 3
 COMMIT_RETRY_S = 30.0
@@ -135,7 +134,7 @@ class Replica:
                 if first or not self.redis.exists(key):
                     pipe = self.redis.pipeline(transaction=True)
                     if records:
-                        pipe.xadd(capture.STREAM, {capture.FIELD: capture.encode(records)})
+                        capture.append(pipe, records)
                     pipe.lpush(reply_list, reply)
                     pipe.expire(reply_list, 120)
                     pipe.set(key, b"1", ex=60)
@@ -149,20 +148,20 @@ class Replica:
                 first = False
                 time.sleep(0.1)
 
-    def _record(self, request: Pending) -> Any:
-        return capture.record(
-            request_id=request.request_id,
-            client_request_id=request.client_request_id,
-            workspace_id=request.workspace_id,
-            table=request.table,
-            time_s=request.received_s,
-            status=request.answer.status,
-            execution_ms=request.execution_ms,
-            request=request.body,
-            response=request.answer.body,
-            entity_id=self.spec.entity_id,
-            requester=request.requester,
-        )
+    def _record(self, request: Pending) -> capture.CaptureRecord:
+        return {
+            "id": request.request_id,
+            "client": request.client_request_id,
+            "ws": request.workspace_id,
+            "table": request.table,
+            "t": request.received_s,
+            "status": request.answer.status,
+            "ms": request.execution_ms,
+            "req": request.body,
+            "resp": request.answer.body,
+            "entity": self.spec.entity_id,
+            "who": request.requester,
+        }
 
     # --- announcements -------------------------------------------------------------------------
 
@@ -174,7 +173,7 @@ class Replica:
         pipe.delete(live.failure_key(self.spec.entity_id))
         pipe.publish(live.CHANNEL, live.replicas_key(self.spec.entity_id))
         pipe.execute()
-        app.send_task(CONTROL_REPLICA_CHANGED, args=(self.spec.entity_id,), exchange="", routing_key="control")
+        send(CONTROL_REPLICA_CHANGED, (self.spec.entity_id,), "control")
 
     def report_failure(self, message: str) -> None:
         """The entity cannot run: the sentence goes to the control plane and to waiting requests."""
@@ -187,7 +186,7 @@ def report_failure(connection: Any, entity_id: str, replica_id: str, message: st
     pipe.hdel(live.replicas_key(entity_id), replica_id)
     pipe.publish(live.CHANNEL, live.failure_key(entity_id))
     pipe.execute()
-    app.send_task(CONTROL_REPLICA_CHANGED, args=(entity_id,), exchange="", routing_key="control")
+    send(CONTROL_REPLICA_CHANGED, (entity_id,), "control")
 
 
 def serve(spec: ReplicaSpec, replica_id: str, node: str) -> None:

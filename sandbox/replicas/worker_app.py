@@ -4,8 +4,10 @@ Configured from the environment: REDIS_URL (as redis-py spells it), NODE_NAME, M
 """
 
 import os
+from typing import Any
 
 from celery import Celery
+from kombu import Queue
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -30,3 +32,8 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 3600, "socket_timeout": 30, "socket_connect_timeout": 5},
     task_store_errors_even_if_ignored=False,
 )
+
+
+def send(task: str, args: tuple[Any, ...], queue: str) -> None:
+    """Hand a task to a queue that its consumer declares; raises kombu's OperationalError when the broker is away."""
+    app.send_task(task, args=args, queue=Queue(queue, no_declare=True), retry=False)

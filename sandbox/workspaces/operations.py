@@ -95,16 +95,25 @@ def digest(plain: str) -> str:
     return hashlib.sha256(plain.encode()).hexdigest()
 
 
-def publish(token: Token) -> None:
-    """Tell gateways of the token. A revocation that happened meanwhile wins."""
-    live_token = live.LiveToken(
+def live_token(sha256: str) -> live.LiveToken | None:
+    """For a gateway that does not find the token in Redis: what the database knows of it."""
+    token = usable_tokens().select_related("workspace", "user").filter(sha256=sha256, user__is_active=True).first()
+    return None if token is None else _as_live(token)
+
+
+def _as_live(token: Token) -> live.LiveToken:
+    return live.LiveToken(
         token_id=token.id,
         workspace_id=token.workspace_id,
         requester=person(token.user),
         expires_at_s=token.expires_at.timestamp() if token.expires_at else 0.0,
     )
+
+
+def publish(token: Token) -> None:
+    """Tell gateways of the token. A revocation that happened meanwhile wins."""
     redis = redis_client()
-    live.publish_token(redis, token.sha256, live_token)
+    live.publish_token(redis, token.sha256, _as_live(token))
     if not usable_tokens().filter(id=token.id, user__is_active=True).exists():
         live.withdraw_token(redis, token.sha256)
 
