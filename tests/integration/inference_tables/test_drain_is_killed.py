@@ -1,0 +1,78 @@
+"""kill -9 of the drain at random instants: what was acknowledged is in the tables, each record once."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import redis
+
+from sandbox.inference_tables import capture, delta
+from sandbox.inference_tables.drain import Drain
+from tests.integration.inference_tables import processes
+
+KILLS = 12
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _start(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}"}
+    return subprocess.Popen([sys.executable, processes.__file__, *arguments], env=environment, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def _ids_in(table: Path) -> list[str]:
+    ids: list[str] = []
+    for file in delta.data_files(table):
+        ids += pq.read_table(file.path, columns=["databricks_request_id"]).column(0).to_pylist()
+    return ids
+
+
+@pytest.mark.timeout(240)
+def test_no_record_is_lost_or_doubled(redis_socket: Path, redis_client: redis.Redis, tmp_path: Path) -> None:
+    draw = random.Random(7)
+    acknowledged: list[bytes] = []
+    drain = _start("drain", str(redis_socket), str(tmp_path))
+    producers = [_start("produce", str(redis_socket), f"p{n}", stdout=subprocess.PIPE) for n in range(2)]
+    readers = [threading.Thread(target=lambda p=p: acknowledged.append(p.stdout.read())) for p in producers]
+    for reader in readers:
+        reader.start()
+    versions_at_kill = set[int]()
+    for _ in range(KILLS):
+        time.sleep(draw.uniform(1.0, 2.0))
+        drain.kill()
+        drain.wait()
+        versions_at_kill.add(len(list(tmp_path.rglob("*.json"))))
+        redis_client.delete("capture:lock")  # waiting for its expiry is tested elsewhere
+        drain = _start("drain", str(redis_socket), str(tmp_path))
+    redis_client.set(processes.STOP_KEY, 1)
+    for reader in readers:
+        reader.join()
+    for producer in producers:
+        assert producer.wait() == 0
+        producer.stdout.close()  # type: ignore[union-attr]
+    drain.kill()
+    drain.wait()
+    redis_client.delete("capture:lock")
+    last = Drain(redis_client, tmp_path, lambda ids: ids)
+    while not last.run().is_empty:
+        pass
+
+    expected = Counter(line for output in acknowledged for line in output.decode().splitlines())
+    found = Counter[str]()
+    for table in processes.TABLES:
+        found.update(f"{table} {i}" for i in _ids_in(tmp_path / "ws1" / "main" / "default" / table.split(".")[2]))
+    print(
+        f"kills {KILLS}, acknowledged {expected.total()}, found {found.total()}, lost {(expected - found).total()}, "
+        f"doubled {(found - expected).total()}, versions seen at kills {sorted(versions_at_kill)}"
+    )
+    assert expected.total() > 5_000
+    assert len(versions_at_kill) > KILLS // 2, "the drain hardly worked between the kills, so the test showed nothing"
+    assert found == expected
+    assert redis_client.xlen(capture.STREAM) == 0
+    assert redis_client.xlen(capture.REJECTED_STREAM) == 0
