@@ -1,0 +1,75 @@
+"""What a learner's client may say in the JSON body of an MLflow call."""
+
+from typing import Any
+
+from sandbox.errors import InvalidParameterValue
+from sandbox.registry.artifact_paths import SCHEME
+
+_SOURCES = ("runs:/", "models:/", f"{SCHEME}/")
+_DEFAULT_EXPERIMENT_SPELLINGS = {"0", "None"}
+"""Clients that never chose an experiment send MLflow's id of the default one, or the word None."""
+_ARTIFACT_LOCATION_TAG = "mlflow.artifactLocation"
+
+
+def checked_body(path: str, body: dict[str, Any], default_experiment_id: str) -> dict[str, Any]:
+    """The body as it goes on to the server: hostile fields refused, the default experiment named.
+
+    Field names are compared as protobuf reads them: `artifactLocation` is `artifact_location`.
+
+    Raises:
+        InvalidParameterValue: the body chooses where files lie, or a source outside the registry.
+    """
+    for key, value in body.items():
+        name = _field(key)
+        if name in {"artifactlocation", "artifacturi"} and value:
+            raise InvalidParameterValue(
+                f"{key!r} cannot be chosen: the workspace keeps its artifacts itself. Create the experiment without it."
+            )
+        if name == "source" and path.endswith("/model-versions/create"):
+            _check_source(value)
+    if "/traces" in path:
+        _check_trace(body)
+    return {key: _experiment(key, value, default_experiment_id) for key, value in body.items()}
+
+
+def checked_query(pairs: list[tuple[str, str]], default_experiment_id: str) -> list[tuple[str, str]]:
+    """The query as it goes on to the server: the default experiment named."""
+    return [(key, _experiment(key, value, default_experiment_id)) for key, value in pairs]
+
+
+def _field(key: str) -> str:
+    return key.replace("_", "").lower()
+
+
+def _check_source(source: Any) -> None:
+    if isinstance(source, str) and source.startswith(_SOURCES) and not source.startswith(f"{SCHEME}//"):
+        return
+    raise InvalidParameterValue(
+        f"Invalid model version source: {str(source)[:200]!r}. A version is registered from a run ('runs:/<run_id>/model'), "
+        "a logged model ('models:/<model_id>') or an artifact of this workspace ('mlflow-artifacts:/…'); "
+        "files elsewhere have to be logged first."
+    )
+
+
+def _check_trace(body: dict[str, Any]) -> None:
+    """A trace must not choose where its spans lie: MLflow would read them from there."""
+    open_values: list[Any] = [body]
+    while open_values:
+        value = open_values.pop()
+        if isinstance(value, dict):
+            if _ARTIFACT_LOCATION_TAG in value or value.get("key") == _ARTIFACT_LOCATION_TAG:
+                raise InvalidParameterValue(f"The tag {_ARTIFACT_LOCATION_TAG!r} is set by the registry and cannot be chosen.")
+            open_values.extend(value.values())
+        elif isinstance(value, list):
+            open_values.extend(value)
+
+
+def _experiment(key: str, value: Any, default_experiment_id: str) -> Any:
+    name = _field(key)
+    if name == "experimentid" and str(value) in _DEFAULT_EXPERIMENT_SPELLINGS:
+        return default_experiment_id
+    if name == "experimentids" and isinstance(value, list):
+        return [default_experiment_id if str(v) in _DEFAULT_EXPERIMENT_SPELLINGS else v for v in value]
+    if name == "experimentids" and str(value) in _DEFAULT_EXPERIMENT_SPELLINGS:
+        return default_experiment_id
+    return value

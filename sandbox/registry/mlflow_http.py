@@ -1,0 +1,112 @@
+"""HTTP to the MLflow server on its UNIX socket: one workspace at a time, errors as the site's own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from sandbox.errors import ApiError, ResourceDoesNotExist, TemporarilyUnavailable
+
+WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
+STARTING = "The model registry is starting or restarting. Try again in a few seconds."
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+
+
+class MlflowError(ApiError):
+    """An error that the MLflow server answered, with its own status and code."""
+
+    def __init__(self, status: int, error_code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+
+
+class MlflowHttp:
+    """A thread-safe client of one MLflow server. `workspace` is MLflow's name of the workspace, None for the server itself."""
+
+    def __init__(self, socket: Path) -> None:
+        self._http = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(socket), retries=1), base_url="http://mlflow", timeout=_TIMEOUT, trust_env=False
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def is_ready(self) -> bool:
+        """Whether the server answers; never raises."""
+        try:
+            return self._http.get("/health", timeout=2.0).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def call(
+        self,
+        workspace: str | None,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """One call of the REST API; returns the answer's JSON object."""
+        response = self._send(workspace, method, path, params=params, json=body)
+        answer = response.json() if response.content else {}
+        if not isinstance(answer, dict):
+            raise TemporarilyUnavailable("The model registry answered something that is not a JSON object.")
+        return answer
+
+    def create_unless_exists(self, workspace: str | None, path: str, body: dict[str, Any]) -> None:
+        """A create call whose object may be there already."""
+        try:
+            self.call(workspace, "POST", path, body=body)
+        except MlflowError as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def upload(self, workspace: str, path: str, content: bytes) -> None:
+        """Store one artifact; `path` is relative to the artifact root."""
+        self._send(workspace, "PUT", artifact_url(path), content=content)
+
+    @contextmanager
+    def download(self, workspace: str, path: str) -> Iterator[httpx.Response]:
+        """One artifact as an open response whose body has not been read."""
+        headers = {WORKSPACE_HEADER: workspace, "Accept-Encoding": "identity"}
+        try:
+            with self._http.stream("GET", artifact_url(path), headers=headers) as response:
+                if response.is_error:
+                    response.read()
+                raise_for_answer(response)
+                yield response
+        except httpx.TransportError as error:
+            raise TemporarilyUnavailable(STARTING) from error
+
+    def _send(self, workspace: str | None, method: str, path: str, **content: Any) -> httpx.Response:
+        headers = {} if workspace is None else {WORKSPACE_HEADER: workspace}
+        try:
+            response = self._http.request(method, path, headers=headers, **content)
+        except httpx.TransportError as error:
+            raise TemporarilyUnavailable(STARTING) from error
+        raise_for_answer(response)
+        return response
+
+
+def artifact_url(path: str) -> str:
+    return f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
+
+
+def raise_for_answer(response: httpx.Response) -> None:
+    """Raise what an error answer of the MLflow server stands for."""
+    if not response.is_error:
+        return
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    facts = body if isinstance(body, dict) else {}
+    message = str(facts.get("message") or f"The model registry answered {response.status_code}.")
+    if facts.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+        raise ResourceDoesNotExist(message)
+    raise MlflowError(response.status_code, str(facts.get("error_code", "INTERNAL_ERROR")), message)
