@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
+from sandbox.workspaces.sessions import workspace_of
+
 
 @dataclass(frozen=True)
 class Link:
@@ -41,6 +43,7 @@ SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], .
             ("Models", "package", "model_list"),
             ("Playground", "messages", "playground"),
             ("Access tokens", "key", "tokens"),
+            ("Secrets", "lock", "secrets"),
         ),
     ),
     ("Teach", ("instructor",), (("Cohorts", "users-group", "teach"),)),
@@ -69,17 +72,11 @@ def _address(name: str) -> str:
         return ""
 
 
-def _workspace(user: Any) -> Any:
-    from sandbox.workspaces.operations import open_workspace
-
-    return open_workspace(user)
-
-
 def site(request: HttpRequest) -> Mapping[str, Any]:
     """Template context shared by all pages."""
     shared: dict[str, Any] = {"site_url": settings.SITE_URL, "version": settings.VERSION}
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
-        shared["workspace"] = SimpleLazyObject(lambda: _workspace(user))
+        shared["workspace"] = SimpleLazyObject(lambda: workspace_of(request))
         shared["nav"] = side_bar(user.role, request.path)
     return shared

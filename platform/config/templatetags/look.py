@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django import template
+from django import forms, template
 from django.urls import NoReverseMatch, reverse
 
 register = template.Library()
@@ -75,3 +75,22 @@ def as_tone(level_tag: str) -> Tone:
 def pretty_json(value: Any) -> str:
     """A value as indented JSON, for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+@register.inclusion_tag("_field.html")
+def field(bound: forms.BoundField, hint: str = "", css: str = "") -> dict[str, Any]:
+    """A form field with its label, hint and errors; both are tied to the control for screen readers."""
+    described = [f"hint_{bound.html_name}"] * bool(hint) + [f"error_{bound.html_name}"] * bool(bound.errors)
+    attrs = {"class": f"{_css_class(bound.field)} {'is-invalid' if bound.errors else ''} {css}".strip()}
+    if described:
+        attrs["aria-describedby"] = " ".join(described)
+    if bound.errors:
+        attrs["aria-invalid"] = "true"
+    is_check = isinstance(bound.field.widget, forms.CheckboxInput)
+    return {"field": bound, "control": bound.as_widget(attrs=attrs), "hint": hint, "is_check": is_check}
+
+
+def _css_class(field: forms.Field) -> str:
+    if isinstance(field.widget, forms.CheckboxInput):
+        return "form-check-input"
+    return "form-select" if isinstance(field.widget, forms.Select) else "form-control"
