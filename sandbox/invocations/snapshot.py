@@ -83,9 +83,10 @@ class Snapshot:
         found = [live.LiveReplica.from_json(value) for value in values]
         return {replica.replica_id: replica for replica in found}
 
-    async def failure(self, entity_id: str) -> str:
-        """Why the entity cannot start; empty when it can."""
-        return await self._redis.get(live.failure_key(entity_id)) or b""  # type: ignore[no-any-return]
+    async def failure(self, entity_id: str) -> bytes:
+        """JSON with the message why the entity cannot start; empty when it can."""
+        found: bytes | None = await self._redis.get(live.failure_key(entity_id))
+        return found or b""
 
     async def follow(self) -> None:
         """Listen on the channel for ever, reconnecting; a reconnect forgets everything cached."""

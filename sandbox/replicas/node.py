@@ -31,7 +31,7 @@ from sandbox.replicas.messages import (
     node_queue,
     replica_queue,
 )
-from sandbox.replicas.worker_app import REDIS_URL, app, send
+from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
 
 logger = logging.getLogger(__name__)
 DRAIN_S = 1.5
@@ -164,7 +164,10 @@ class Node:
             del self.wanted[entity_id]  # the replica has said why
         elif len(wanted.deaths) > DEATHS_ALLOWED:
             del self.wanted[entity_id]
-            message = f"The replica died {len(wanted.deaths)} times within {DEATH_WINDOW_S / 60:.0f} minutes. Update the endpoint to try again."
+            message = (
+                f"The replica died {len(wanted.deaths)} times within {DEATH_WINDOW_S / 60:.0f} minutes. "
+                "Update the endpoint to try again."
+            )
             self.redis.set(live.failure_key(entity_id), orjson.dumps({"message": message}))
         else:
             logger.warning("replica of %s died (status %s), starting another", wanted.spec.served_name, status)
@@ -241,10 +244,7 @@ def main() -> None:
         threading.Thread(target=node.listen, daemon=True).start()
         threading.Thread(target=node.beat, daemon=True).start()
 
-    app.worker_main(
-        ["worker", "-P", "solo", "-Q", node_queue(name), "-n", f"node@{name}", "-l", "WARNING"]
-        + ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    )
+    worker_main(node_queue(name), f"node@{name}")
 
 
 if __name__ == "__main__":

@@ -168,7 +168,8 @@ class TabularTask:
             note = f" Note that there were extra inputs: {extra}." if extra else ""
             raise InputError(
                 "INVALID_PARAMETER_VALUE",
-                f"Failed to enforce schema of data with schema '[{', '.join(schema)}]'. Error: Model is missing inputs {missing}.{note}",
+                f"Failed to enforce schema of data with schema '[{', '.join(schema)}]'. "
+                f"Error: Model is missing inputs {missing}.{note}",
             )
 
     def arrays(self, rows: list[Row]) -> list[Array]:

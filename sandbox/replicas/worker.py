@@ -28,7 +28,7 @@ from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, 
 from sandbox.replicas.requests import Pending, failed
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import TabularTask
-from sandbox.replicas.worker_app import REDIS_URL, app, send
+from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
 
 logger = logging.getLogger(__name__)
 RUNNER_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=4 * GIB)
@@ -205,10 +205,7 @@ def serve(spec: ReplicaSpec, replica_id: str, node: str) -> None:
     # no_ack: the queue ends with this process and gateways send again what it had not answered, so the two
     # transactions that Celery's acknowledgement costs per message (a third of its time) would buy nothing
     app.conf.task_queues = [Queue(queue, no_ack=True)]
-    app.worker_main(
-        ["worker", "-P", "solo", "-Q", queue, "-n", f"{replica_id}@{node}", "-l", "WARNING"]
-        + ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    )
+    worker_main(queue, f"{replica_id}@{node}")
 
 
 def _read_model(spec: ReplicaSpec) -> bytes:

@@ -4,6 +4,7 @@ Configured from the environment: REDIS_URL (as redis-py spells it), NODE_NAME, M
 """
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery
@@ -11,7 +12,11 @@ from kombu import Queue
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
-app = Celery("proving_ground_replicas", set_as_current=False)
+# Celery warns of root; what a learner supplies never runs in this process but in its jailed runner
+warnings.filterwarnings("ignore", message=".*superuser privileges.*")
+
+# no fixups: Celery would set up Django as soon as DJANGO_SETTINGS_MODULE is in the environment
+app = Celery("proving_ground_replicas", set_as_current=False, fixups=[])
 app.conf.update(
     broker_url=REDIS_URL.replace("unix://", "redis+socket://", 1),
     result_backend=None,
@@ -36,4 +41,11 @@ app.conf.update(
 
 def send(task: str, args: tuple[Any, ...], queue: str) -> None:
     """Hand a task to a queue that its consumer declares; raises kombu's OperationalError when the broker is away."""
-    app.send_task(task, args=args, queue=Queue(queue, no_declare=True), retry=False)
+    target: Any = Queue(queue, no_declare=True)  # a queue object is allowed; the type stubs know only names
+    app.send_task(task, args=args, queue=target, retry=False)
+
+
+def worker_main(queue: str, name: str) -> None:
+    """Run this process as a worker of one queue; returns when it is told to stop."""
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    app.worker_main(["--quiet", "worker", "-P", "solo", "-Q", queue, "-n", name, "-l", "WARNING", *quiet])

@@ -1,0 +1,194 @@
+"""Coalescing: what goes out when, who gets which answer, and what happens when a replica dies."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from sandbox import live
+from sandbox.invocations.coalescer import (
+    IN_FLIGHT_PER_REPLICA,
+    MAX_MESSAGE_REQUESTS,
+    MAX_WAITING_REQUESTS,
+    Coalescer,
+    Redis503,
+    Request,
+    Wires,
+)
+
+ENTITY = live.LiveEntity("e1", "churn-1", "onnx", "main.default.churn", "1")
+
+
+def replica(replica_id: str, draining: bool = False) -> live.LiveReplica:
+    return live.LiveReplica(replica_id, f"replica.{replica_id}", "node-1", 1, draining)
+
+
+@dataclass
+class Harness:
+    """The effects of a coalescer, kept: what was sent, and what Redis would say."""
+
+    replicas_now: dict[str, live.LiveReplica] = field(default_factory=dict)
+    failure_now: bytes = b""
+    sent: list[tuple[str, str, list[list[Any]]]] = field(default_factory=list)
+    wakes: list[str] = field(default_factory=list)
+    committed_ids: set[str] = field(default_factory=set)
+    broker_is_down: bool = False
+
+    def coalescer(self) -> Coalescer:
+        return Coalescer(ENTITY, Wires(self.send, self.wakes.append, self.committed), self)
+
+    def send(self, to: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
+        if self.broker_is_down:
+            raise Redis503("down")
+        self.sent.append((to.replica_id, message_id, requests))
+
+    async def committed(self, message_id: str) -> bool:
+        return message_id in self.committed_ids
+
+    async def replicas(self, entity_id: str) -> dict[str, live.LiveReplica]:
+        return dict(self.replicas_now)
+
+    async def failure(self, entity_id: str) -> bytes:
+        return self.failure_now
+
+
+def request(name: str, timeout_s: float = 60.0) -> Request:
+    now = time.time()
+    future = asyncio.get_running_loop().create_future()
+    return Request(name, f'{{"name":"{name}"}}', "w1", "main.default.t", "ann", now, now + timeout_s, future)
+
+
+async def ready(harness: Harness, *replicas: live.LiveReplica) -> Coalescer:
+    harness.replicas_now = {r.replica_id: r for r in replicas}
+    coalescer = harness.coalescer()
+    await coalescer.refresh()
+    return coalescer
+
+
+async def test_a_lone_request_goes_out_at_once() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    coalescer.submit(request("a"))
+    assert [(to, [r[0] for r in requests]) for to, _, requests in harness.sent] == [("r1", ["a"])]
+
+
+async def test_what_arrives_meanwhile_goes_out_as_one_message() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    waiting = [request(f"q{i}") for i in range(10)]
+    for item in waiting:
+        coalescer.submit(item)
+    assert len(harness.sent) == IN_FLIGHT_PER_REPLICA
+    coalescer.answered(harness.sent[0][1], [(200, "first")])
+    assert [r[0] for r in harness.sent[2][2]] == [f"q{i}" for i in range(2, 10)]
+    coalescer.answered(harness.sent[2][1], [(200, f"answer to q{i}") for i in range(2, 10)])
+    assert [item.future.result().body for item in waiting[2:]] == [f"answer to q{i}".encode() for i in range(2, 10)]
+    assert waiting[5].future.result().served_entity_name == "churn-1"
+
+
+async def test_a_message_is_bounded() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    for i in range(MAX_MESSAGE_REQUESTS + 50):
+        coalescer.submit(request(str(i)))
+    coalescer.answered(harness.sent[0][1], [(200, "")])
+    assert len(harness.sent[2][2]) == MAX_MESSAGE_REQUESTS
+
+
+async def test_load_spreads_over_replicas_and_spares_draining_ones() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"), replica("r2"), replica("old", draining=True))
+    for i in range(4):
+        coalescer.submit(request(str(i)))
+    assert sorted(to for to, _, _ in harness.sent) == ["r1", "r1", "r2", "r2"]
+
+
+async def test_at_zero_it_wakes_once_and_answers_when_the_replica_is_there() -> None:
+    harness = Harness()
+    coalescer = await ready(harness)
+    items = [request(str(i)) for i in range(500)]
+    for item in items:
+        coalescer.submit(item)
+    assert harness.wakes == ["e1"]
+    harness.replicas_now = {"r1": replica("r1")}
+    await coalescer.refresh()
+    assert sum(len(requests) for _, _, requests in harness.sent) == 500
+
+
+async def test_requests_of_a_dead_replica_go_to_another() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    item = request("a")
+    coalescer.submit(item)
+    harness.replicas_now = {"r2": replica("r2")}
+    await coalescer.refresh()
+    assert [to for to, _, _ in harness.sent] == ["r1", "r2"]
+    coalescer.answered(harness.sent[1][1], [(200, "ok")])
+    assert item.future.result().body == b"ok"
+
+
+async def test_what_the_dead_replica_had_committed_is_not_computed_twice() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    item = request("a")
+    coalescer.submit(item)
+    harness.committed_ids = {harness.sent[0][1]}
+    harness.replicas_now = {"r2": replica("r2")}
+    await coalescer.refresh()
+    assert len(harness.sent) == 1
+    coalescer.answered(harness.sent[0][1], [(200, "computed before it died")])
+    assert item.future.result().body == b"computed before it died"
+
+
+async def test_a_request_that_lost_two_replicas_is_answered_with_an_error() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    item = request("a")
+    coalescer.submit(item)
+    for survivor in ("r2", "r3"):
+        harness.replicas_now = {survivor: replica(survivor)}
+        await coalescer.refresh()
+    assert item.future.result().status == 500
+    assert orjson.loads(item.future.result().body)["error_code"] == "INTERNAL_ERROR"
+
+
+async def test_an_entity_that_cannot_start_answers_with_the_reason() -> None:
+    harness = Harness()
+    coalescer = await ready(harness)
+    item = request("a")
+    coalescer.submit(item)
+    harness.failure_now = orjson.dumps({"message": "no module named x"})
+    await coalescer.refresh()
+    assert "no module named x" in orjson.loads(item.future.result().body)["message"]
+
+
+async def test_a_broker_that_is_away_is_a_503_with_retry_after() -> None:
+    harness = Harness(broker_is_down=True)
+    coalescer = await ready(harness, replica("r1"))
+    item = request("a")
+    coalescer.submit(item)
+    answer = item.future.result()
+    assert (answer.status, answer.retry_after_s) == (503, 1)
+
+
+async def test_past_the_deadline_the_answer_is_504_and_a_late_reply_is_ignored() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    item = request("a", timeout_s=1.0)
+    coalescer.submit(item)
+    coalescer.expire(time.time() + 2)
+    assert item.future.result().status == 504
+    coalescer.answered(harness.sent[0][1], [(200, "late")])
+    assert coalescer.is_idle
+
+
+async def test_beyond_the_queue_limit_the_answer_is_429() -> None:
+    harness = Harness()
+    coalescer = await ready(harness)
+    items = [request(str(i)) for i in range(MAX_WAITING_REQUESTS + 1)]
+    for item in items:
+        coalescer.submit(item)
+    assert items[-1].future.result().status == 429
+    assert not items[0].future.done()
