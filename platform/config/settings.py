@@ -184,6 +184,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 NODE_NAME = env_str("NODE_NAME", "node-1")
+# Function that tells which processes are ready; the console asks it by this name, since apps do not import `config`.
+HEALTH_CHECK = "config.health.health"
 
 # --- MLflow ------------------------------------------------------------------------------------
 MLFLOW_SOCKET = RUN_DIR / "mlflow.sock"

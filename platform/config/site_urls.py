@@ -1,9 +1,9 @@
-"""Sign-in, sign-out, health: what belongs to the site and to neither app."""
+"""Sign-in and sign-out: what belongs to the site and to neither app."""
 
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
 urlpatterns = [
-    path("login/", auth_views.LoginView.as_view(), name="login"),
+    path("login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth_views.LogoutView.as_view(), name="logout"),
 ]

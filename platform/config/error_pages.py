@@ -1,0 +1,40 @@
+"""What unexpected requests are answered with: a page for a person, the provider's error shape for an API client."""
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views import defaults
+
+API_PATHS = ("/api/", "/serving-endpoints/", "/.well-known/", "/mlflow-artifacts/")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400, or 413 when a form was too large."""
+    is_too_big = isinstance(exception, RequestDataTooBig)
+    if is_for_api(request):
+        code, words = ("REQUEST_TOO_LARGE", "The body is too large.") if is_too_big else ("BAD_REQUEST", "The request is malformed.")
+        return _api_error(413 if is_too_big else 400, code, words)
+    return render(request, "413.html", status=413) if is_too_big else defaults.bad_request(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: nothing at this address, or not for this person, which is the same answer."""
+    if is_for_api(request):
+        return _api_error(404, "ENDPOINT_NOT_FOUND", f"No API found for '{request.method} {request.path[:200]}'.")
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500. Without the context of the other pages: what failed may be needed there."""
+    if is_for_api(request):
+        return _api_error(500, "INTERNAL_ERROR", "The request failed inside the site. The log has the details.")
+    return defaults.server_error(request)
+
+
+def is_for_api(request: HttpRequest) -> bool:
+    """Whether the caller reads `error_code` and `message` rather than a page."""
+    return request.path.startswith(API_PATHS)
+
+
+def _api_error(status: int, error_code: str, message: str) -> JsonResponse:
+    return JsonResponse({"error_code": error_code, "message": message}, status=status)
