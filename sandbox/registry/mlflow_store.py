@@ -173,6 +173,11 @@ class MlflowStore:
         path = f"{self._model_path(workspace_id, version)}/MLmodel"
         return describe_mlmodel(read_small_file(self._http, mlflow_workspace(workspace_id), path))
 
+    def serving_input_example(self, workspace_id: str, version: ModelVersion) -> bytes:
+        """The request body (JSON) that MLflow keeps with a model logged with an input example; raises when there is none."""
+        path = f"{self._model_path(workspace_id, version)}/serving_input_example.json"
+        return read_small_file(self._http, mlflow_workspace(workspace_id), path)
+
     def fetch_artifacts(self, workspace_id: str, version: ModelVersion, into: Path) -> None:
         """Download the version's model directory (MLmodel and the files beside it) into an empty directory.
 
@@ -299,6 +304,11 @@ def resolve_alias(workspace_id: str, name: str, alias: str) -> str:
 def set_alias(workspace_id: str, name: str, alias: str, version: str) -> None:
     """See `MlflowStore.set_alias`."""
     store().set_alias(workspace_id, name, alias, version)
+
+
+def serving_input_example(workspace_id: str, model_version: ModelVersion) -> bytes:
+    """See `MlflowStore.serving_input_example`."""
+    return store().serving_input_example(workspace_id, model_version)
 
 
 def fetch_artifacts(workspace_id: str, model_version: ModelVersion, into: Path) -> None:
