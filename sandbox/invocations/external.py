@@ -1,11 +1,13 @@
 """Invocations of external models: one guarded call to the provider, streamed or whole, captured like any other."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import redis
 
 from sandbox.errors import ApiError, BadRequest
 from sandbox.inference_tables import capture
@@ -15,10 +17,11 @@ from sandbox.providers import provider_for
 
 logger = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+CAPTURE_ATTEMPTS = 25
 
 
 async def answer(
-    redis: Any,
+    connection: Any,
     endpoint: LiveEndpoint,
     entity: LiveEntity,
     token: LiveToken,
@@ -60,11 +63,23 @@ async def answer(
             "entity": entity.entity_id,
             "who": token.requester,
         }
-        await capture.append(redis, [record])
+        await _capture(connection, record)
     if streamed and status == 200:
         await send({"type": "http.response.body", "body": b""})
         return None
     return Answer(status, text.encode(), entity.name)
+
+
+async def _capture(connection: Any, record: capture.CaptureRecord) -> None:
+    """Log before answering. While Redis restarts, try again: the drain keeps one of two records with the same id."""
+    for attempt in range(CAPTURE_ATTEMPTS):
+        try:
+            await capture.append(connection, [record])
+            return
+        except redis.RedisError:
+            if attempt == CAPTURE_ATTEMPTS - 1:
+                raise
+            await asyncio.sleep(0.2)
 
 
 def _read(body: bytes) -> dict[str, Any]:

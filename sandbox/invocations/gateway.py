@@ -11,9 +11,20 @@ from typing import Any
 
 import orjson
 import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox import live
-from sandbox.errors import ApiError, InvalidState, RequestTimeout, RequestTooLarge, ResourceDoesNotExist, Unauthenticated
+from sandbox.errors import (
+    ApiError,
+    InvalidState,
+    RequestTimeout,
+    RequestTooLarge,
+    ResourceDoesNotExist,
+    TemporarilyUnavailable,
+    Unauthenticated,
+)
 from sandbox.inference_tables import capture
 from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, error_answer, headers
@@ -30,7 +41,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _INVOCATIONS = re.compile(r"/serving-endpoints/([^/]+)(?:/served-models/([^/]+))?/invocations/?")
 BODY_TIMEOUT_S = 10.0
 SWEEP_S = 0.25
-_draw = random.SystemRandom().random
+_draw = random.Random().random  # noqa: S311 - a traffic split needs no secrecy
 
 
 class Gateway:
@@ -49,14 +60,20 @@ class Gateway:
 
     def start(self) -> None:
         """Begin to listen for replies and changes; called once, inside the event loop."""
-        self._redis = redis.asyncio.Redis.from_url(self._redis_url, socket_timeout=60, socket_connect_timeout=5)
+        # one attempt each: waiting would hold up every request, and a capture sent twice would be logged twice
+        self._redis = redis.asyncio.Redis.from_url(
+            self._redis_url, socket_timeout=60, socket_connect_timeout=5, retry=AsyncRetry(NoBackoff(), 0)
+        )
+        self._sender = redis.Redis.from_url(
+            self._redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
+        )
         self._snapshot = Snapshot(self._redis, self._load_token)
         self._snapshot.subscribe(self._changed)
         self._wires = Wires(send=self._send, wake=send_wake, committed=self._committed)
         self._tasks = [asyncio.create_task(step()) for step in (self._snapshot.follow, self._read_replies, self._sweep)]
 
     def _send(self, replica: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
-        send_predict(replica, self._reply_list, message_id, requests, label)
+        send_predict(self._sender, replica, self._reply_list, message_id, requests, label)
 
     async def _committed(self, message_id: str) -> bool:
         return bool(await self._redis.exists(committed_key(self._reply_list, message_id)))
@@ -108,6 +125,11 @@ class Gateway:
             answer = await self._answer(scope, receive, send, request_id)
         except ApiError as error:
             answer = error_answer(error)
+        except redis.RedisError as error:
+            logger.warning("invocation %s refused: %s", request_id, error)
+            answer = error_answer(
+                TemporarilyUnavailable("The request queue is not reachable; retry in a second."), retry_after_s=1
+            )
         except Exception:
             logger.exception("invocation %s failed", request_id)
             answer = Answer(500, b'{"error_code":"INTERNAL_ERROR","message":"The gateway failed; the log has the request id."}')

@@ -18,6 +18,8 @@ import orjson
 import redis
 from celery.signals import worker_ready
 from kombu import Queue
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sandbox import live
 from sandbox.inference_tables import capture
@@ -192,7 +194,8 @@ def report_failure(connection: Any, entity_id: str, replica_id: str, message: st
 
 def serve(spec: ReplicaSpec, replica_id: str, node: str) -> None:
     """Run this process as a replica until it is told to stop; never returns."""
-    connection = redis.Redis.from_url(REDIS_URL, socket_timeout=10, socket_connect_timeout=5)
+    # no retries of redis-py's own: a transaction sent twice would log its requests twice
+    connection = redis.Redis.from_url(REDIS_URL, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
     try:
         model = _read_model(spec)
         runner = Runner.start(spec.runtime, model, RUNNER_LIMITS)
