@@ -1,0 +1,27 @@
+"""The record of what happened to an endpoint: written with each change of state, read by the events page and the labs."""
+
+from sandbox.serving.models import DeploymentEvent, Endpoint, ServedEntity
+
+ENDPOINT_CREATED = "ENDPOINT_CREATED"
+CONFIG_UPDATE_STARTED = "CONFIG_UPDATE_STARTED"
+CONFIG_UPDATE_FINISHED = "CONFIG_UPDATE_FINISHED"
+CONFIG_UPDATE_FAILED = "CONFIG_UPDATE_FAILED"
+CONTAINER_EVENT = "SERVED_ENTITY_CONTAINER_EVENT"
+"""The build of a model began or ended [model-serving-debug page]."""
+SCALED_TO_ZERO = "SCALED_TO_ZERO"
+SCALED_FROM_ZERO = "SCALED_FROM_ZERO"
+
+
+def of_endpoint(endpoint: Endpoint, config_version: int, type_: str, message: str = "") -> None:
+    DeploymentEvent.objects.create(endpoint=endpoint, config_version=config_version, type=type_, message=message)
+
+
+def of_entity(entity: ServedEntity, type_: str, message: str = "") -> None:
+    """`entity.config` must be loaded, so that this writes and does not read."""
+    DeploymentEvent.objects.create(
+        endpoint_id=entity.config.endpoint_id,
+        served_entity_name=entity.name,
+        config_version=entity.config.config_version,
+        type=type_,
+        message=message,
+    )

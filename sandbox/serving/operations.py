@@ -1,0 +1,293 @@
+"""One function for each operation of the serving-endpoints API, each within the caller's workspace."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Prefetch, Q, QuerySet
+from django.utils import timezone
+
+from sandbox import live
+from sandbox.errors import (
+    InvalidParameterValue,
+    PermissionDenied,
+    ResourceAlreadyExists,
+    ResourceConflict,
+    ResourceDoesNotExist,
+    TemporarilyUnavailable,
+)
+from sandbox.serving import afterwards, events, model_builds
+from sandbox.serving.inputs import ConfigInput, EndpointInput, EntityInput
+from sandbox.serving.models import (
+    ConfigUpdate,
+    DeploymentEvent,
+    Endpoint,
+    EndpointConfig,
+    EndpointKind,
+    ModelBuild,
+    ServedEntity,
+)
+from sandbox.workspaces.encryption import encrypt
+from sandbox.workspaces.models import Workspace
+from sandbox.workspaces.secret_store import resolve
+
+Builds = dict[str, ModelBuild]
+"""By served entity name; an entity that is not in it has its build opened by the rollout."""
+
+
+def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) -> Endpoint:
+    """A new endpoint whose first config begins to roll out.
+
+    Raises ResourceAlreadyExists, ResourceDoesNotExist (no such model version), InvalidParameterValue (no such secret).
+    """
+    if Endpoint.objects.filter(workspace=workspace, name=asked.name).exists():
+        raise _already_exists(asked.name)
+    builds = _check_against_workspace(workspace, asked.config)
+    try:
+        with transaction.atomic():
+            endpoint = Endpoint.objects.create(
+                workspace=workspace,
+                name=asked.name,
+                kind=asked.config.kind,
+                task=asked.config.task,
+                creator=creator,
+                description=asked.description,
+                tags=list(asked.tags),
+                ai_gateway=asked.ai_gateway,
+                email_notifications=asked.email_notifications,
+                budget_policy_id=asked.budget_policy_id,
+                route_optimized=asked.route_optimized,
+                pending_version=1,
+                latest_version=1,
+            )
+            _add_config(endpoint, 1, asked.config, builds)
+            events.of_endpoint(endpoint, 1, events.ENDPOINT_CREATED, f"Created by {creator}.")
+            afterwards.reconcile(endpoint)
+    except IntegrityError:
+        if Endpoint.objects.filter(workspace=workspace, name=asked.name).exists():
+            raise _already_exists(asked.name) from None
+        raise
+    return endpoint
+
+
+def get_endpoint(workspace: Workspace, name: str) -> Endpoint:
+    """One of the workspace's endpoints, or a preconfigured one. Raises ResourceDoesNotExist."""
+    endpoint = list_endpoints(workspace).filter(name=name).first()
+    if endpoint is None:
+        raise _does_not_exist(name)
+    return endpoint
+
+
+def list_endpoints(workspace: Workspace) -> QuerySet[Endpoint]:
+    """The workspace's endpoints by name, and the preconfigured ones that everybody sees."""
+    visible = Q(workspace=workspace) | Q(workspace_id=live.SYSTEM_WORKSPACE)
+    shown = Q(config_version=F("endpoint__active_version")) | Q(config_version=F("endpoint__pending_version"))
+    configs = Prefetch("configs", EndpointConfig.objects.filter(shown).prefetch_related("entities"))
+    return Endpoint.objects.select_related("workspace").prefetch_related(configs).filter(visible).order_by("name")
+
+
+def update_config(workspace: Workspace, name: str, asked: ConfigInput) -> Endpoint:
+    """Begin to roll out a new config beside the active one, which keeps answering until the new one is ready.
+
+    Of two updates at the same time one wins and the other raises ResourceConflict.
+    """
+    endpoint = _own_endpoint(workspace, name)
+    _check_change(endpoint, asked)
+    builds = _check_against_workspace(workspace, asked)
+    with transaction.atomic():
+        begun = (
+            Endpoint.objects.filter(id=endpoint.id)
+            .exclude(config_update=ConfigUpdate.IN_PROGRESS)
+            .update(
+                config_update=ConfigUpdate.IN_PROGRESS,
+                pending_version=F("latest_version") + 1,
+                latest_version=F("latest_version") + 1,
+                task=asked.task,
+                updated_at=timezone.now(),
+            )
+        )
+        if not begun:
+            raise _conflict_or_gone(endpoint)
+        version = Endpoint.objects.values_list("latest_version", flat=True).get(id=endpoint.id)
+        _add_config(endpoint, version, asked, builds)
+        events.of_endpoint(endpoint, version, events.CONFIG_UPDATE_STARTED, f"Config {version} begins to roll out.")
+        afterwards.reconcile(endpoint)
+    return get_endpoint(workspace, name)
+
+
+def delete_endpoint(workspace: Workspace, name: str) -> None:
+    """End the endpoint at once. Its inference table stays: it belongs to the catalog."""
+    endpoint = _own_endpoint(workspace, name)
+    with transaction.atomic():
+        entities = ServedEntity.objects.filter(config__endpoint=endpoint)
+        places = list(entities.values_list("id", "start_sent_to"))
+        endpoint.delete()
+        afterwards.take_away(workspace.id, name, places)
+
+
+def patch_tags(workspace: Workspace, name: str, add: Sequence[dict[str, str]], delete: Iterable[str]) -> list[dict[str, str]]:
+    """Add or replace tags and delete others; a tag's key is unique. Returns all tags."""
+    with transaction.atomic():
+        endpoint = _locked(_own_endpoint(workspace, name))
+        tags = {tag["key"]: tag for tag in endpoint.tags}
+        tags.update({tag["key"]: tag for tag in add})
+        for key in delete:
+            tags.pop(key, None)
+        endpoint.tags = kept = list(tags.values())
+        endpoint.updated_at = timezone.now()
+        endpoint.save(update_fields=["tags", "updated_at"])
+    return kept
+
+
+def put_ai_gateway(workspace: Workspace, name: str, ai_gateway: dict[str, Any]) -> dict[str, Any]:
+    """Replace the whole AI Gateway config; an empty one removes it. No config update is started [cli]."""
+    with transaction.atomic():
+        endpoint = _locked(_own_endpoint(workspace, name))
+        field = "inference_table_config"
+        _check_table_move(f"ai_gateway.{field}", endpoint.ai_gateway.get(field), ai_gateway.get(field))
+        endpoint.ai_gateway = ai_gateway
+        endpoint.updated_at = timezone.now()
+        endpoint.published_version = None
+        endpoint.save(update_fields=["ai_gateway", "updated_at", "published_version"])
+        afterwards.reconcile(endpoint)
+    return ai_gateway
+
+
+def served_entity(workspace: Workspace, name: str, served_name: str) -> ServedEntity:
+    """The entity of that name in the newest config that has it. Raises ResourceDoesNotExist."""
+    endpoint = get_endpoint(workspace, name)
+    named = ServedEntity.objects.select_related("build", "config").filter(config__endpoint=endpoint, name=served_name)
+    entity = named.order_by("-config__config_version").first()
+    if entity is None:
+        raise ResourceDoesNotExist(f"Served entity with name {served_name} not found in endpoint {name}.")
+    return entity
+
+
+def deployment_events(endpoint: Endpoint, since: timedelta | None = None) -> QuerySet[DeploymentEvent]:
+    """What happened to the endpoint, oldest first."""
+    found = DeploymentEvent.objects.filter(endpoint=endpoint)
+    return found if since is None else found.filter(at__gte=timezone.now() - since)
+
+
+# --- steps -------------------------------------------------------------------------------------
+
+
+def _own_endpoint(workspace: Workspace, name: str) -> Endpoint:
+    """An endpoint that the caller may change."""
+    endpoint = get_endpoint(workspace, name)
+    if endpoint.workspace_id != workspace.id:
+        raise PermissionDenied(f"Endpoint {name} is preconfigured: it can be queried, but not changed or deleted.")
+    return endpoint
+
+
+def _locked(endpoint: Endpoint) -> Endpoint:
+    """The row as it is now, kept from others until the transaction ends (SQLite: the whole database is)."""
+    row = Endpoint.objects.select_for_update().filter(id=endpoint.id).first()
+    if row is None:
+        raise _does_not_exist(endpoint.name)
+    return row
+
+
+def _add_config(endpoint: Endpoint, version: int, asked: ConfigInput, builds: Builds) -> None:
+    config = EndpointConfig.objects.create(
+        endpoint=endpoint,
+        config_version=version,
+        routes=list(asked.routes),
+        auto_capture_config=asked.auto_capture_config,
+    )
+    ServedEntity.objects.bulk_create(
+        [_entity_row(config, position, entity, builds.get(entity.name)) for position, entity in enumerate(asked.entities)]
+    )
+
+
+def _entity_row(config: EndpointConfig, position: int, asked: EntityInput, build: ModelBuild | None) -> ServedEntity:
+    return ServedEntity(
+        config=config,
+        position=position,
+        name=asked.name,
+        entity_name=asked.entity_name,
+        entity_version=asked.entity_version,
+        workload_size=asked.workload_size,
+        workload_type=asked.workload_type,
+        scale_to_zero_enabled=asked.scale_to_zero_enabled,
+        min_provisioned_concurrency=asked.min_provisioned_concurrency,
+        max_provisioned_concurrency=asked.max_provisioned_concurrency,
+        environment_vars=asked.environment_vars,
+        instance_profile_arn=asked.instance_profile_arn,
+        external_model=asked.external_model,
+        external_secrets={name: encrypt(value) for name, value in asked.plain_secrets.items()},
+        build=build,
+    )
+
+
+def _check_against_workspace(workspace: Workspace, asked: ConfigInput) -> Builds:
+    """What only a look into the workspace can tell: that the models and the secrets are there.
+
+    A registry that is away is no reason to refuse: the rollout asks it again.
+    """
+    builds: Builds = {}
+    for entity in asked.entities:
+        if entity.external_model:
+            _check_secret(workspace, entity)
+            continue
+        try:
+            builds[entity.name] = model_builds.find_or_open(workspace, entity.entity_name, entity.entity_version)
+        except ResourceDoesNotExist as error:
+            raise ResourceDoesNotExist(
+                f"Model '{entity.entity_name}' version {entity.entity_version} does not exist in this workspace. {error.message}"
+            ) from error
+        except TemporarilyUnavailable:
+            continue
+    return builds
+
+
+def _check_secret(workspace: Workspace, entity: EntityInput) -> None:
+    reference = entity.external_model.get("openai_config", {}).get("openai_api_key")
+    if not reference:
+        return
+    try:
+        resolve(workspace, reference)
+    except ResourceDoesNotExist as error:
+        raise InvalidParameterValue(f"openai_config.openai_api_key refers to {reference}. {error.message}") from error
+
+
+def _check_change(endpoint: Endpoint, asked: ConfigInput) -> None:
+    """External models cannot be added to or removed from an existing endpoint [sdk: ServedEntityInput.external_model]."""
+    if endpoint.kind != asked.kind:
+        direction = "without" if endpoint.kind == EndpointKind.EXTERNAL else "with"
+        raise InvalidParameterValue(
+            f"Endpoint {endpoint.name} serves {endpoint.kind} models and cannot be updated to a config {direction} "
+            "external_model. Create another endpoint."
+        )
+    if endpoint.active_version is not None:
+        active = endpoint.configs.get(config_version=endpoint.active_version)
+        _check_table_move("auto_capture_config", active.auto_capture_config, asked.auto_capture_config)
+
+
+def _check_table_move(field: str, now: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:
+    """An enabled inference table stays where it is; to move it, switch it off first [sdk: AutoCaptureConfigInput]."""
+    if not now or not asked or not now.get("enabled", True) or not asked.get("enabled", True):
+        return
+    for name in ("catalog_name", "schema_name", "table_name_prefix"):
+        if asked.get(name) != now.get(name):
+            raise InvalidParameterValue(
+                f"{field}.{name} cannot change from {now.get(name)!r} to {asked.get(name)!r} while the inference table is "
+                "enabled. Disable it first."
+            )
+
+
+def _conflict_or_gone(endpoint: Endpoint) -> ResourceConflict | ResourceDoesNotExist:
+    if not Endpoint.objects.filter(id=endpoint.id).exists():
+        return _does_not_exist(endpoint.name)
+    return ResourceConflict(
+        f"Endpoint {endpoint.name} is currently updating. Wait until its config_update is no longer IN_PROGRESS."
+    )
+
+
+def _already_exists(name: str) -> ResourceAlreadyExists:
+    return ResourceAlreadyExists(f"Serving endpoint with name {name} already exists.")
+
+
+def _does_not_exist(name: str) -> ResourceDoesNotExist:
+    return ResourceDoesNotExist(f"Serving endpoint with name {name} not found.")

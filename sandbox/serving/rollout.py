@@ -1,0 +1,309 @@
+"""The reconciler: brings an endpoint one step nearer to what its rows ask for, and may be called at any time, twice at once.
+
+Every change of state is a guarded UPDATE whose row count decides who made it; every message to a node or a gateway may
+be sent again without harm. So a process that dies between two lines leaves nothing that the next call cannot go on from.
+
+Nothing here waits. A build that ends, a replica that is ready or gone, and a tick each second call again.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from sandbox import live
+from sandbox.connections import redis_client
+from sandbox.errors import ApiError, TemporarilyUnavailable
+from sandbox.serving import events, model_builds, nodes, snapshot
+from sandbox.serving.models import (
+    BuildStatus,
+    ConfigUpdate,
+    Deployment,
+    Endpoint,
+    EndpointConfig,
+    EndpointKind,
+    ModelBuild,
+    ServedEntity,
+)
+from sandbox.workspaces.secret_store import resolve
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT = timedelta(minutes=5)
+"""After the build; Databricks waits 30 minutes for a CPU container [model-serving-timeouts page]."""
+WAKE_AGAIN = timedelta(seconds=2)
+SCALED_TO_ZERO_MESSAGE = "Scaled to zero"
+
+Nodes = Mapping[str, nodes.Node]
+
+
+def reconcile(endpoint_id: str) -> None:
+    """Do the next short steps of one endpoint: its rollout, the health of what it serves, the end of what it served."""
+    try:
+        _do_next_steps(endpoint_id)
+    except IntegrityError:
+        if _load(endpoint_id) is not None:
+            raise
+        log.info("endpoint %s was deleted meanwhile", endpoint_id)
+
+
+def _do_next_steps(endpoint_id: str) -> None:
+    endpoint = _load(endpoint_id)
+    living = nodes.living_nodes()
+    if endpoint is not None and endpoint.config_update == ConfigUpdate.IN_PROGRESS:
+        roll_out(endpoint, living)
+        endpoint = _load(endpoint_id)
+    if endpoint is not None:
+        keep_serving(endpoint, living)
+        settle(endpoint)
+
+
+def wake(entity_id: str) -> None:
+    """An invocation waits for a replica of this entity: ask a node at once, write things down afterwards."""
+    entity = ServedEntity.objects.select_related("config__endpoint").filter(id=entity_id).first()
+    if entity is None or entity.config.config_version != entity.config.endpoint.active_version:
+        return
+    asked = entity.start_sent_at
+    if not entity.is_at_zero and asked is not None and timezone.now() - asked < WAKE_AGAIN:
+        return
+    living = nodes.living_nodes()
+    if nodes.has_replica(entity.id, living) or live.failure(redis_client(), entity.id):
+        return
+    nodes.start(entity, snapshot.RUNTIMES[entity.config.endpoint.kind], living)
+    if ServedEntity.objects.filter(id=entity.id, is_at_zero=True).update(
+        is_at_zero=False, deployment_state_message="", state_changed_at=timezone.now()
+    ):
+        events.of_entity(entity, events.SCALED_FROM_ZERO, "An invocation asked for a replica.")
+
+
+def replica_changed(entity_id: str) -> None:
+    """A node reports that a replica of the entity is ready, gone or has failed."""
+    entity = ServedEntity.objects.select_related("config").filter(id=entity_id).first()
+    if entity is None or entity.config.retired_at is not None:
+        nodes.stop(entity_id)  # it came up after the last need for it had gone
+        return
+    if not nodes.has_replica(entity_id, nodes.living_nodes()):
+        ServedEntity.objects.filter(id=entity_id).update(start_sent_at=None)  # what was asked for has come and gone
+    reconcile(entity.config.endpoint_id)
+
+
+# --- a config on its way in --------------------------------------------------------------------
+
+
+def roll_out(endpoint: Endpoint, living: Nodes) -> None:
+    """Bring each entity of the pending config to READY, then activate the config; one failure ends the update."""
+    config = endpoint.configs.filter(config_version=endpoint.pending_version or 0).first()
+    if config is None:
+        return  # the row changed since it was read
+    entities = list(config.entities.select_related("build", "config"))
+    for entity in entities:
+        if entity.deployment == Deployment.CREATING:
+            _deploy(endpoint, entity, living)
+    states = {entity.deployment for entity in entities}
+    if Deployment.FAILED in states:
+        _fail(endpoint, config, entities)
+    elif states == {Deployment.READY}:
+        _activate(endpoint, config)
+
+
+def _deploy(endpoint: Endpoint, entity: ServedEntity, living: Nodes) -> None:
+    """The next step of one entity: its model or key, then a replica."""
+    if endpoint.kind == EndpointKind.EXTERNAL:
+        _check_key(endpoint, entity)
+    elif _is_built(endpoint, entity):
+        _wait_for_replica(endpoint, entity, living)
+
+
+def _check_key(endpoint: Endpoint, entity: ServedEntity) -> None:
+    """An external model needs no replica, but a key that can be read."""
+    reference = entity.external_model.get("openai_config", {}).get("openai_api_key")
+    try:
+        if reference:
+            resolve(endpoint.workspace, reference)
+    except ApiError as error:
+        _move(entity, Deployment.FAILED, error.message)
+        return
+    _move(entity, Deployment.READY)
+
+
+def _is_built(endpoint: Endpoint, entity: ServedEntity) -> bool:
+    """Whether the model file is there; sees to it that somebody makes it."""
+    if entity.model_sha256:
+        return True
+    try:
+        build = entity.build or _open_build(endpoint, entity)
+    except TemporarilyUnavailable as error:
+        _say(entity, error.message)
+        return False
+    except ApiError as error:
+        _move(entity, Deployment.FAILED, error.message)
+        return False
+    if build.status in {BuildStatus.WAITING, BuildStatus.BUILDING}:
+        build = model_builds.move_on(build)
+    if build.status == BuildStatus.FAILED:
+        _move(entity, Deployment.FAILED, build.message)
+    elif build.status == BuildStatus.READY:
+        entity.model_sha256 = build.model_sha256
+        ServedEntity.objects.filter(id=entity.id).update(model_sha256=build.model_sha256, state_changed_at=timezone.now())
+    else:
+        _say(entity, "The model is being built." if build.status == BuildStatus.BUILDING else "The model waits to be built.")
+    return build.status == BuildStatus.READY
+
+
+def _open_build(endpoint: Endpoint, entity: ServedEntity) -> ModelBuild:
+    build = model_builds.find_or_open(endpoint.workspace, entity.entity_name, entity.entity_version)
+    ServedEntity.objects.filter(id=entity.id, build=None).update(build=build)
+    return build
+
+
+def _wait_for_replica(endpoint: Endpoint, entity: ServedEntity, living: Nodes) -> None:
+    if nodes.has_replica(entity.id, living):
+        _move(entity, Deployment.READY)
+    elif reason := live.failure(redis_client(), entity.id):
+        _move(entity, Deployment.FAILED, reason)
+    elif timezone.now() - entity.state_changed_at > START_TIMEOUT:
+        _move(entity, Deployment.FAILED, f"No replica was ready within {START_TIMEOUT.seconds // 60} minutes after the build.")
+    elif not nodes.is_on_its_way(entity, living):
+        started = nodes.start(entity, snapshot.RUNTIMES[endpoint.kind], living)
+        _say(entity, "A replica is starting." if started else "No node is running that could start a replica.")
+
+
+def _activate(endpoint: Endpoint, config: EndpointConfig) -> None:
+    """From here on the new config answers; what is left to do is found by `settle`, whoever calls it."""
+    with transaction.atomic():
+        moved = Endpoint.objects.filter(
+            id=endpoint.id, pending_version=config.config_version, config_update=ConfigUpdate.IN_PROGRESS
+        ).update(
+            active_version=config.config_version,
+            pending_version=None,
+            config_update=ConfigUpdate.NOT_UPDATING,
+            published_version=None,
+        )
+        if moved:
+            events.of_endpoint(endpoint, config.config_version, events.CONFIG_UPDATE_FINISHED, "The config is active.")
+
+
+def _fail(endpoint: Endpoint, config: EndpointConfig, entities: Sequence[ServedEntity]) -> None:
+    """The update ends; the active config, if there is one, is not touched."""
+    failed = next(entity for entity in entities if entity.deployment == Deployment.FAILED)
+    with transaction.atomic():
+        moved = Endpoint.objects.filter(
+            id=endpoint.id, pending_version=config.config_version, config_update=ConfigUpdate.IN_PROGRESS
+        ).update(config_update=ConfigUpdate.UPDATE_FAILED, published_version=None)
+        if not moved:
+            return
+        message = f"Served entity {failed.name} failed: {failed.deployment_state_message}"
+        events.of_endpoint(endpoint, config.config_version, events.CONFIG_UPDATE_FAILED, message)
+        for entity in entities:
+            if entity.deployment != Deployment.FAILED:
+                _move(entity, Deployment.ABORTED, f"Stopped because {failed.name} failed.")
+
+
+# --- the active config -------------------------------------------------------------------------
+
+
+def keep_serving(endpoint: Endpoint, living: Nodes) -> None:
+    """Give each entity of the active config the replica it should have, and write down how it is."""
+    if endpoint.active_version is None or endpoint.kind == EndpointKind.EXTERNAL:
+        return
+    active = ServedEntity.objects.select_related("config").filter(
+        config__endpoint=endpoint, config__config_version=endpoint.active_version
+    )
+    for entity in active:
+        if entity.is_at_zero:
+            continue
+        if nodes.has_replica(entity.id, living):
+            _move(entity, Deployment.READY)
+            _note_arrival(entity)
+        elif reason := live.failure(redis_client(), entity.id):
+            _move(entity, Deployment.FAILED, reason)
+        else:
+            _recover(endpoint, entity, living)
+
+
+def _recover(endpoint: Endpoint, entity: ServedEntity, living: Nodes) -> None:
+    """Its replica is gone. The node that had it starts another by itself; if that node is gone too, another one does."""
+    if entity.deployment == Deployment.READY and entity.start_sent_at is None:  # else it was woken from zero: nothing is lost
+        _move(entity, Deployment.RECOVERING, "The replica is gone; another one is starting.")
+    if not nodes.is_on_its_way(entity, living):
+        nodes.start(entity, snapshot.RUNTIMES[endpoint.kind], living)
+
+
+def _note_arrival(entity: ServedEntity) -> None:
+    """The replica that was asked for is there: should it vanish, that is a loss."""
+    if entity.start_sent_at is not None:
+        ServedEntity.objects.filter(id=entity.id, start_sent_at=entity.start_sent_at).update(start_sent_at=None)
+
+
+def scale_to_zero(entity: ServedEntity) -> None:
+    """Give up the replica of an idle entity. The row goes first, so that nobody starts it again meanwhile."""
+    with transaction.atomic():
+        moved = ServedEntity.objects.filter(id=entity.id, is_at_zero=False, deployment=Deployment.READY).update(
+            is_at_zero=True, deployment_state_message=SCALED_TO_ZERO_MESSAGE, start_sent_at=None
+        )
+        if moved:
+            events.of_entity(entity, events.SCALED_TO_ZERO, "No invocation for the idle time of scale-to-zero.")
+    nodes.stop(entity.id, entity.start_sent_to)
+
+
+# --- afterwards --------------------------------------------------------------------------------
+
+
+def settle(endpoint: Endpoint) -> None:
+    """Tell gateways what is active, then stop what is not: in this order, so that no request meets a stopped replica."""
+    if endpoint.published_version is not None:
+        return
+    snapshot.sync(endpoint.workspace_id, endpoint.name)
+    for config in _replaced_configs(endpoint):
+        for entity_id, start_sent_to in config.entities.values_list("id", "start_sent_to"):
+            nodes.stop(entity_id, start_sent_to)
+        EndpointConfig.objects.filter(id=config.id).update(retired_at=timezone.now())
+    Endpoint.objects.filter(
+        id=endpoint.id,
+        active_version=endpoint.active_version,
+        pending_version=endpoint.pending_version,
+        config_update=endpoint.config_update,
+        updated_at=endpoint.updated_at,
+    ).update(published_version=endpoint.active_version or 0)
+
+
+def _replaced_configs(endpoint: Endpoint) -> list[EndpointConfig]:
+    """Configs whose replicas nobody needs any more; newer ones than this reader knows of are none of its business."""
+    needed = [endpoint.active_version]
+    if endpoint.config_update == ConfigUpdate.IN_PROGRESS:
+        needed.append(endpoint.pending_version)
+    kept = [version for version in needed if version is not None]
+    old = endpoint.configs.filter(retired_at=None, config_version__lte=endpoint.latest_version)
+    return list(old.exclude(config_version__in=kept))
+
+
+# --- leaves ------------------------------------------------------------------------------------
+
+
+def _load(endpoint_id: str) -> Endpoint | None:
+    return Endpoint.objects.select_related("workspace").filter(id=endpoint_id).first()
+
+
+def _move(entity: ServedEntity, to: Deployment, message: str = "") -> None:
+    """Change the entity's state if it is still what was read; exactly one caller writes the event."""
+    if entity.deployment == to:
+        return
+    with transaction.atomic():
+        moved = ServedEntity.objects.filter(id=entity.id, deployment=entity.deployment).update(
+            deployment=to, deployment_state_message=message, state_changed_at=timezone.now()
+        )
+        if moved:
+            events.of_entity(entity, to, message)
+    if moved:
+        entity.deployment, entity.deployment_state_message = to, message
+    else:
+        entity.refresh_from_db(fields=["deployment", "deployment_state_message"])
+
+
+def _say(entity: ServedEntity, message: str) -> None:
+    """Keep the sentence beside the state up to date; not an event."""
+    if entity.deployment_state_message != message:
+        ServedEntity.objects.filter(id=entity.id, deployment=entity.deployment).update(deployment_state_message=message)
+        entity.deployment_state_message = message

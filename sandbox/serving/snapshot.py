@@ -1,0 +1,124 @@
+"""Makes the published snapshot of an endpoint equal to what the database says."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+
+from sandbox import live
+from sandbox.connections import redis_client
+from sandbox.errors import ApiError
+from sandbox.serving.models import ConfigUpdate, Endpoint, EndpointConfig, EndpointKind, ServedEntity
+from sandbox.workspaces.encryption import encrypt
+from sandbox.workspaces.models import Workspace
+from sandbox.workspaces.secret_store import resolve
+
+log = logging.getLogger(__name__)
+
+RUNTIMES: dict[str, live.Runtime] = {
+    EndpointKind.CUSTOM: "onnx",
+    EndpointKind.FOUNDATION: "embedding",
+    EndpointKind.EXTERNAL: "external",
+}
+PUBLISH_ATTEMPTS = 5
+
+
+def sync(workspace_id: str, name: str) -> None:
+    """Publish or withdraw `name`, and look again: whoever changed the row meanwhile must not be overwritten by us."""
+    redis = redis_client()
+    for _ in range(PUBLISH_ATTEMPTS):
+        version = _row_version(workspace_id, name)
+        endpoint = Endpoint.objects.select_related("workspace").filter(workspace_id=workspace_id, name=name).first()
+        if endpoint is None:
+            live.withdraw_endpoint(redis, workspace_id, name)
+        else:
+            live.publish_endpoint(redis, live_endpoint(endpoint, active_config(endpoint)))
+        if _row_version(workspace_id, name) == version:
+            return
+    log.warning("endpoint %s changed faster than it could be published; the sweep looks again", name)
+
+
+def live_endpoint(endpoint: Endpoint, config: EndpointConfig | None, *, with_keys: bool = True) -> live.LiveEndpoint:
+    """What gateways need to know: the active config, or why there is none.
+
+    `with_keys` False leaves provider keys empty, to compare with what is published (each encryption looks different).
+    """
+    return live.LiveEndpoint(
+        workspace_id=endpoint.workspace_id,
+        endpoint_id=endpoint.id,
+        name=endpoint.name,
+        config_version=config.config_version if config else 0,
+        task=endpoint.task,
+        routes=tuple(live.LiveRoute(**route) for route in config.routes) if config else (),
+        entities=tuple(_live_entity(endpoint, e, with_keys) for e in config.entities.all()) if config else (),
+        inference_table=inference_table(endpoint, config),
+        not_ready_message="" if config else _not_ready_message(endpoint),
+    )
+
+
+def active_config(endpoint: Endpoint) -> EndpointConfig | None:
+    if endpoint.active_version is None:
+        return None
+    return endpoint.configs.prefetch_related("entities").get(config_version=endpoint.active_version)
+
+
+def inference_table(endpoint: Endpoint, config: EndpointConfig | None) -> str:
+    """Three-level name of the table the calls are logged to; empty when logging is switched off.
+
+    Here every endpoint is logged unless its owner says otherwise; the AI Gateway's choice goes before the legacy one.
+    """
+    chosen = endpoint.ai_gateway.get("inference_table_config") or (config.auto_capture_config if config else {}) or {}
+    if not chosen.get("enabled", True):
+        return ""
+    catalog = chosen.get("catalog_name") or endpoint.workspace.catalog
+    return f"{catalog}.{chosen.get('schema_name') or 'default'}.{chosen.get('table_name_prefix') or endpoint.name}_payload"
+
+
+def _live_entity(endpoint: Endpoint, entity: ServedEntity, with_keys: bool) -> live.LiveEntity:
+    return live.LiveEntity(
+        entity_id=entity.id,
+        name=entity.name,
+        runtime=RUNTIMES[endpoint.kind],
+        entity_name=entity.entity_name or entity.external_model.get("name", ""),
+        entity_version=entity.entity_version,
+        model_sha256=entity.model_sha256,
+        scale_to_zero=entity.scale_to_zero_enabled,
+        external=_live_external(endpoint.workspace, entity, with_keys) if endpoint.kind == EndpointKind.EXTERNAL else {},
+    )
+
+
+def _live_external(workspace: Workspace, entity: ServedEntity, with_keys: bool) -> dict[str, Any]:
+    """How to call the provider. The key is readable only with the key file."""
+    config = entity.external_model.get("openai_config", {})
+    return {
+        "provider": entity.external_model["provider"],
+        "model": entity.external_model["name"],
+        "task": entity.external_model["task"],
+        "base_url": config.get("openai_api_base") or settings.OPENAI_API_BASE,
+        "organization": config.get("openai_organization", ""),
+        "api_key_ciphertext": _key_ciphertext(workspace, entity) if with_keys else "",
+    }
+
+
+def _key_ciphertext(workspace: Workspace, entity: ServedEntity) -> str:
+    """Empty when the secret was deleted: the provider then refuses the call, the endpoint stays what it is."""
+    pasted = entity.external_secrets.get("openai_api_key")
+    if pasted:
+        return str(pasted)
+    try:
+        return encrypt(resolve(workspace, entity.external_model["openai_config"]["openai_api_key"]))
+    except ApiError as error:
+        log.warning("the key of served entity %s cannot be read: %s", entity.id, error.message)
+        return ""
+
+
+def _not_ready_message(endpoint: Endpoint) -> str:
+    if endpoint.config_update == ConfigUpdate.IN_PROGRESS:
+        return f"Endpoint {endpoint.name} is not ready yet: its first config is being deployed. Wait until its state is READY."
+    return f"Endpoint {endpoint.name} is not ready: its first config could not be deployed. See its state; update its config."
+
+
+def _row_version(workspace_id: str, name: str) -> tuple[Any, ...] | None:
+    """Whatever of the row decides about the snapshot."""
+    fields = ("id", "active_version", "config_update", "ai_gateway", "updated_at")
+    return Endpoint.objects.filter(workspace_id=workspace_id, name=name).values_list(*fields).first()

@@ -1,0 +1,121 @@
+"""Looks at everything now and then: what Redis lost is published again, what nobody needs any more is taken away."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from django.db.models import F, Model, QuerySet
+from django.utils import timezone
+
+from sandbox import live
+from sandbox.connections import redis_client
+from sandbox.serving import nodes, snapshot
+from sandbox.serving.models import Endpoint, EndpointConfig, ServedEntity
+from sandbox.workspaces import operations as workspaces
+from sandbox.workspaces.models import Token
+
+log = logging.getLogger(__name__)
+Row = TypeVar("Row", bound=Model)
+
+SWEPT_KEY = "control:swept"
+"""`run_id` of the Redis server that was swept last; another or none means that Redis started anew."""
+CHUNK = 500
+REVOKED_SINCE = timedelta(days=1)
+
+
+def sweep_if_redis_is_new() -> None:
+    """After a restart Redis may have forgotten its last second, or everything."""
+    redis = redis_client()
+    run_id = str(redis.info("server")["run_id"])
+    if (redis.get(SWEPT_KEY) or b"").decode() != run_id:
+        log.info("Redis started anew: publishing what it lacks")
+        sweep()
+
+
+def sweep() -> None:
+    redis = redis_client()
+    run_id = str(redis.info("server")["run_id"])
+    _publish_tokens()
+    _withdraw_tokens()
+    _publish_endpoints()
+    _withdraw_endpoints()
+    _stop_replicas()
+    redis.set(SWEPT_KEY, run_id)
+
+
+def _publish_tokens() -> None:
+    for tokens in _chunks(workspaces.usable_tokens().filter(user__is_active=True).select_related("user").order_by("id")):
+        for token, is_there in zip(tokens, _exist([live.token_key(t.sha256) for t in tokens]), strict=True):
+            if not is_there:
+                workspaces.publish(token)
+
+
+def _withdraw_tokens() -> None:
+    """Those revoked lately while Redis was away; expired ones carry their own end."""
+    revoked = Token.objects.filter(revoked_at__gt=timezone.now() - REVOKED_SINCE) | Token.objects.filter(user__is_active=False)
+    for tokens in _chunks(revoked.order_by("id")):
+        for token, is_there in zip(tokens, _exist([live.token_key(t.sha256) for t in tokens]), strict=True):
+            if is_there:
+                live.withdraw_token(redis_client(), token.sha256)
+
+
+def _publish_endpoints() -> None:
+    for endpoints in _chunks(Endpoint.objects.select_related("workspace").order_by("id")):
+        published = redis_client().mget([live.endpoint_key(e.workspace_id, e.name) for e in endpoints])
+        configs = _active_configs(endpoints)
+        for endpoint, data in zip(endpoints, published, strict=True):
+            wanted = snapshot.live_endpoint(endpoint, configs.get(endpoint.id), with_keys=False)
+            if data is None or _without_keys(live.LiveEndpoint.from_json(data)) != wanted:
+                snapshot.sync(endpoint.workspace_id, endpoint.name)
+
+
+def _active_configs(endpoints: list[Endpoint]) -> dict[str, EndpointConfig]:
+    active = EndpointConfig.objects.filter(endpoint__in=endpoints, config_version=F("endpoint__active_version"))
+    return {config.endpoint_id: config for config in active.prefetch_related("entities")}
+
+
+def _without_keys(endpoint: live.LiveEndpoint) -> live.LiveEndpoint:
+    entities = tuple(
+        replace(e, external={**e.external, "api_key_ciphertext": ""}) if e.external else e for e in endpoint.entities
+    )
+    return replace(endpoint, entities=entities)
+
+
+def _withdraw_endpoints() -> None:
+    """Snapshots whose endpoint was deleted by a process that died before it could say so."""
+    prefix = live.endpoint_key("", "").rstrip(":")
+    for key in redis_client().scan_iter(match=f"{prefix}:*", count=1000):
+        _, _, workspace_id, name = key.decode().split(":", 3)
+        if not Endpoint.objects.filter(workspace_id=workspace_id, name=name).exists():
+            snapshot.sync(workspace_id, name)
+
+
+def _stop_replicas() -> None:
+    """Replicas of entities that are deleted, replaced or at zero."""
+    prefix = live.replicas_key("")
+    keys = redis_client().scan_iter(match=f"{prefix}*", count=1000)
+    running = {key.decode().removeprefix(prefix) for key in keys}
+    wanted = ServedEntity.objects.filter(id__in=running, config__retired_at=None, is_at_zero=False)
+    for entity_id in running - set(wanted.values_list("id", flat=True)):
+        nodes.stop(entity_id)
+
+
+def _exist(keys: list[str]) -> list[bool]:
+    pipe = redis_client().pipeline(transaction=False)
+    for key in keys:
+        pipe.exists(key)
+    return [bool(found) for found in pipe.execute()]
+
+
+def _chunks(rows: QuerySet[Row]) -> Iterator[list[Row]]:
+    """The rows in lists of at most CHUNK, without holding all of them."""
+    chunk: list[Row] = []
+    for row in rows.iterator(chunk_size=CHUNK):
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,46 @@
+"""Celery entry points of the control plane (queue `control`) and their schedule."""
+
+from typing import Any
+
+from celery import shared_task
+
+from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, CONTROL_WAKE
+from sandbox.serving import control_queue, model_builds, rollout, sweep, tick
+
+
+@shared_task(name=control_queue.RECONCILE)
+def reconcile(endpoint_id: str) -> None:
+    rollout.reconcile(endpoint_id)
+
+
+@shared_task(name=control_queue.BUILD)
+def build(build_id: str) -> None:
+    for endpoint_id in model_builds.run(build_id):
+        rollout.reconcile(endpoint_id)
+
+
+@shared_task(name=CONTROL_WAKE)
+def wake(entity_id: str) -> None:
+    rollout.wake(entity_id)
+
+
+@shared_task(name=CONTROL_REPLICA_CHANGED)
+def replica_changed(entity_id: str) -> None:
+    rollout.replica_changed(entity_id)
+
+
+@shared_task(name="serving.tick")
+def tick_task() -> None:
+    tick.tick()
+
+
+@shared_task(name="serving.sweep")
+def sweep_task() -> None:
+    sweep.sweep()
+
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    # a tick that could not run in its second is worth nothing: the next one sees the same
+    "serving-tick": {"task": "serving.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "serving-sweep": {"task": "serving.sweep", "schedule": 30.0, "options": {"expires": 25}},
+}
