@@ -1,8 +1,11 @@
 """Read typed values from the environment."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
+
+_DATA_DIR_HELP = "Set DATA_DIR to a directory that you may write to, on a disk with room."
 
 
 def env_str(name: str, default: str) -> str:
@@ -38,13 +41,21 @@ def kept_secret(path: Path, length: int = 50) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
-        pass
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    secret = secrets.token_urlsafe(length)
+        return _make_secret(path, secrets.token_urlsafe(length))
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be read: {error.strerror}. {_DATA_DIR_HELP}") from None
+
+
+def _make_secret(path: Path, secret: str) -> str:
+    """Written beside its place and linked into it, so that nobody ever reads half of it and the first writer wins."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process made it a moment ago
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secret)
+        with contextlib.suppress(FileExistsError):  # another process made it a moment ago
+            path.hardlink_to(draft)
+        draft.unlink()
         return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret)
-    return secret
+    except OSError as error:
+        raise SystemExit(f"{path} cannot be written: {error.strerror}. {_DATA_DIR_HELP}") from None

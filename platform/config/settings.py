@@ -91,6 +91,7 @@ AUTHENTICATION_BACKENDS = [
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
+AXES_VERBOSE = False  # no banner at each start
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -203,6 +204,8 @@ SCALE_TO_ZERO_IDLE_S = 30 * 60
 PROVIDER_SIMULATOR_SOCKET = RUN_DIR / "provider-simulator.sock"
 # External models of provider openai go to the local simulator unless the operator says otherwise.
 OPENAI_API_BASE = env_str("OPENAI_API_BASE", "http://provider-simulator/v1")
+# Base URLs that learners give reach public hosts only, and none at all until this is on.
+CUSTOM_PROVIDER_URLS = env_bool("CUSTOM_PROVIDER_URLS", False)
 
 TESTING = "pytest" in sys.modules
 
@@ -212,4 +215,6 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # one line for each proxied request and health check would drown the rest
+    "loggers": {"httpx": {"level": "WARNING"}},
 }

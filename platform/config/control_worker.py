@@ -1,0 +1,78 @@
+"""What the control plane's Celery worker carries besides its tasks: the periodic schedule and its heartbeat."""
+
+import time
+from importlib import import_module
+from typing import Any
+
+import redis
+from celery import Celery, bootsteps
+from celery.beat import EmbeddedService
+from django.conf import settings
+
+from config.health import CONTROL_HEARTBEAT_KEY
+
+SCHEDULED_MODULES = ("sandbox.serving.tasks", "sandbox.inference_tables.tasks")
+"""Each has BEAT_SCHEDULE, entries in Celery's own form."""
+SHORTEST_EXPIRY_S = 5.0
+
+
+def equip(app: Celery) -> None:
+    """Give the worker of `app` the merged schedule, the scheduler thread and the heartbeat."""
+    app.conf.beat_schedule = merged_schedule()
+    app.conf.beat_scheduler = "celery.beat:Scheduler"  # in memory: the schedule is code, there is no state to keep
+    app.steps["consumer"].add(Beat)
+    app.steps["consumer"].add(Heartbeat)
+
+
+def merged_schedule() -> dict[str, dict[str, Any]]:
+    """A tick that is still queued when the next one is due is dropped: ticks must not pile up behind a long build."""
+    merged: dict[str, dict[str, Any]] = {}
+    for module in SCHEDULED_MODULES:
+        for name, entry in import_module(module).BEAT_SCHEDULE.items():
+            merged[name] = {**entry, "options": {"expires": _expiry_s(entry["schedule"]), **entry.get("options", {})}}
+    return merged
+
+
+def _expiry_s(schedule: Any) -> float:
+    interval_s = schedule if isinstance(schedule, int | float) else getattr(schedule, "seconds", SHORTEST_EXPIRY_S)
+    return max(float(interval_s), SHORTEST_EXPIRY_S)
+
+
+class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
+    """The scheduler thread: starts with the first connection to the broker and survives reconnections."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._service: Any = None
+
+    def start(self, consumer: Any) -> None:
+        if self._service is None:
+            self._service = EmbeddedService(consumer.app, thread=True)
+            self._service.start()
+
+
+class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Writes the time each second while the worker is connected and consuming (`config.health` reads it)."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._redis = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2)
+        self._timer: Any = None
+
+    def start(self, consumer: Any) -> None:
+        self._beat()
+        self._timer = consumer.timer.call_repeatedly(1.0, self._beat)
+
+    def stop(self, consumer: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _beat(self) -> None:
+        try:
+            self._redis.set(CONTROL_HEARTBEAT_KEY, f"{time.time():.3f}", ex=60)
+        except redis.RedisError:
+            return  # the missing heartbeat says it

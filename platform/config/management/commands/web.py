@@ -1,0 +1,48 @@
+"""Serve the site: pages, the REST control plane and invocations, by uvicorn (uvloop, httptools)."""
+
+import socket
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from config.preflight import check_port
+from config.processes import die_with_parent
+from config.supervisor_config import LISTEN_BACKLOG
+
+KEEP_ALIVE_S = 75
+"""Longer than the idle time of the usual clients' connection pools, so that it is they who close."""
+FINISH_WITHIN_S = 10
+
+
+class Command(BaseCommand):
+    help = __doc__
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--descriptor", type=int, help="an open listening socket to serve instead of HOST and PORT")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        die_with_parent()
+        descriptor = options["descriptor"]
+        if descriptor is None:
+            check_port(settings.HOST, settings.PORT)
+        sockets = None if descriptor is None else [socket.socket(fileno=descriptor)]
+        uvicorn.Server(server_config()).run(sockets=sockets)
+
+
+def server_config() -> uvicorn.Config:
+    return uvicorn.Config(
+        "config.asgi:application",
+        host=settings.HOST,
+        port=settings.PORT,
+        loop="uvloop",
+        http="httptools",
+        backlog=LISTEN_BACKLOG,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=FINISH_WITHIN_S,
+    )

@@ -1,0 +1,68 @@
+"""What `manage.py up` prints while the site starts: numbered steps, each process as it becomes ready, then the address."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+
+from config.health import Readiness, health
+
+LOOK_EVERY_S = 0.2
+REMIND_AFTER_S = 20.0
+
+
+def say(line: str) -> None:
+    """Print a line at once; a reader that has gone away (`make run | head`) does not stop the site."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        return
+
+
+class Watch:
+    """Looks at the processes from a thread of its own until all are ready, then calls `on_ready` once."""
+
+    def __init__(self, site_url: str, on_ready: Callable[[], None]) -> None:
+        self._site_url, self._on_ready = site_url, on_ready
+        self._stopped = threading.Event()
+        self._started_s = time.monotonic()
+        self._announced: set[str] = set()
+        self._reminded_s = self._started_s
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="progress", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY_S):
+            found = {**health(), "web": _web(self._site_url)}
+            self._announce(found)
+            waiting = {name: readiness.detail for name, readiness in found.items() if not readiness.ready}
+            if not waiting and not self._stopped.is_set():
+                self._on_ready()
+                return
+            self._remind(waiting)
+
+    def _announce(self, found: dict[str, Readiness]) -> None:
+        for name in [name for name, readiness in found.items() if readiness.ready and name not in self._announced]:
+            self._announced.add(name)
+            say(f"    {name} is ready ({time.monotonic() - self._started_s:.1f} s)")
+
+    def _remind(self, waiting: dict[str, str]) -> None:
+        if time.monotonic() - self._reminded_s < REMIND_AFTER_S:
+            return
+        self._reminded_s = time.monotonic()
+        for name, detail in waiting.items():
+            say(f"    still waiting for {name}: it {detail}")
+
+
+def _web(site_url: str) -> Readiness:
+    """Web answers /healthz; whether its answer is 200 or 503 is for the others to say."""
+    try:
+        status = httpx.get(f"{site_url}/healthz", timeout=2, trust_env=False).status_code
+    except httpx.TransportError as error:
+        return Readiness(False, f"does not answer: {error}")
+    return Readiness(status in {200, 503}, f"answers with status {status}")
