@@ -12,6 +12,7 @@ from celery import current_app
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from kombu import Queue
 
 from sandbox import live
 from sandbox.connections import redis_client
@@ -115,5 +116,9 @@ def _choose(nodes: Mapping[str, Node]) -> Node:
 
 
 def _send(task: str, argument: Any, node: str, expires: float | None = None) -> None:
-    """Straight to the node's list: no exchange to look up, and no long retries while Redis is away."""
-    current_app.send_task(task, args=(argument,), exchange="", routing_key=node_queue(node), retry=False, expires=expires)
+    """Straight to the node's list: no exchange to look up, and no long retries while Redis is away.
+
+    (An empty `exchange` would not do: Celery takes it for none given and sends to its default queue.)
+    """
+    target: Any = Queue(node_queue(node), no_declare=True)  # a queue object is allowed; the type stubs know only names
+    current_app.send_task(task, args=(argument,), queue=target, retry=False, expires=expires)
