@@ -49,13 +49,16 @@ class TabularTask:
 
     def __init__(self, description: dict[str, Any]) -> None:
         signature = description["signature"]
-        self.names: list[str] = [column["name"] for column in signature["inputs"]]
-        self.types: list[str] = [column["type"] for column in signature["inputs"]]
-        self.optional = {column["name"] for column in signature["inputs"] if not column.get("required", True)}
+        inputs = signature["inputs"]
         self.is_tensor = signature["kind"] == "tensor"
-        self.is_matrix = signature["layout"] == "matrix"
-        self.dtype = np.dtype(signature.get("matrix_dtype") or "float64")
-        self.width: int = len(self.names) or int(signature.get("width") or 0)
+        self.layout: str = signature["layout"]
+        self.names: list[str] = [each["name"] for each in inputs if each["name"]]
+        self.types: list[str] = [each["type"] for each in inputs]
+        self.dtypes: list[str] = [each.get("dtype") or "float64" for each in inputs]
+        self.shapes: list[tuple[int, ...]] = [tuple(each.get("shape") or ()) for each in inputs]
+        self.optional = {each["name"] for each in inputs if not each.get("required", True)}
+        self.matrix_dtype: str = signature.get("dtype") or "float64"
+        self.width = _width(self.is_tensor, self.layout, self.shapes, len(inputs))
         self._integer_columns = [i for i, kind in enumerate(self.types) if kind in _INTEGERS]
 
     # --- from bodies to arrays -----------------------------------------------------------------
@@ -173,17 +176,21 @@ class TabularTask:
             )
 
     def arrays(self, rows: list[Row]) -> list[Array]:
-        """One array for each model input: the whole matrix, or one (n, 1) column each. Raises InputError."""
+        """One array for each model input: the whole matrix, or one for each column or tensor. Raises InputError."""
         if not rows:
             raise InputError("INVALID_PARAMETER_VALUE", "The input has no rows. Send at least one.")
-        if self.is_matrix:
+        if self.is_tensor:
+            return self._tensors(rows)
+        if self.layout == "matrix":
             return [self._matrix(rows)]
         return [
-            self._column([row[place] for row in rows], name, kind).reshape(-1, 1)
-            for place, (name, kind) in enumerate(zip(self.names, self.types, strict=True))
+            _as_dtype(self._column([row[place] for row in rows], name, kind), dtype).reshape(-1, 1)
+            for place, (name, kind, dtype) in enumerate(zip(self.names, self.types, self.dtypes, strict=True))
         ]
 
     def _matrix(self, rows: list[Row]) -> Array:
+        if self.matrix_dtype == "str":
+            return np.array([[_as_text(value) for value in row] for row in rows], dtype=object)
         try:
             matrix = np.array(rows, dtype=np.float64)
         except (ValueError, TypeError):
@@ -193,17 +200,39 @@ class TabularTask:
             if np.isnan(block).any():
                 return self._matrix_by_column(rows)
             matrix[:, self._integer_columns] = np.trunc(block)
-        return matrix.astype(self.dtype, copy=False)
+        return matrix.astype(self.matrix_dtype, copy=False)
 
     def _matrix_by_column(self, rows: list[Row]) -> Array:
         """The slow way, which names the column that cannot be converted."""
-        names = self.names or [str(place) for place in range(len(rows[0]))]
-        kinds = self.types or ["double"] * len(names)
-        columns = [
-            self._column([row[place] for row in rows], name, kind)
-            for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
-        ]
-        return np.column_stack(columns).astype(self.dtype)
+        kinds = enumerate(zip(self.names, self.types, strict=True))
+        columns = [self._column([row[place] for row in rows], name, kind) for place, (name, kind) in kinds]
+        return np.column_stack(columns).astype(self.matrix_dtype)
+
+    def _tensors(self, rows: list[Row]) -> list[Array]:
+        """Tensor signatures: the rows of the only tensor, or for each row one value for each named tensor."""
+        if len(self.shapes) == 1:
+            given = [[row[0] for row in rows] if self.names and self._is_named_row(rows) else rows]
+        else:
+            given = [[row[place] for row in rows] for place in range(len(self.shapes))]
+        dtypes = [self.matrix_dtype] if self.layout == "matrix" else self.dtypes
+        return [self._tensor(values, place, dtype) for place, (values, dtype) in enumerate(zip(given, dtypes, strict=True))]
+
+    def _is_named_row(self, rows: list[Row]) -> bool:
+        return len(rows[0]) == 1 and isinstance(rows[0][0], list)
+
+    def _tensor(self, values: list[Any], place: int, dtype: str) -> Array:
+        shape = self.shapes[place]
+        try:
+            tensor = np.array(values, dtype=object if dtype == "str" else dtype)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise InputError("BAD_REQUEST", f"Failed to convert the input to a tensor of type {dtype}. Error: {error}") from None
+        wanted = shape[1:]
+        if tensor.ndim != len(shape) or any(w not in {-1, n} for w, n in zip(wanted, tensor.shape[1:], strict=True)):
+            raise InputError(
+                "INVALID_PARAMETER_VALUE",
+                f"The input has shape {tensor.shape}; the model takes {('any', *wanted)} (any number of rows first).",
+            )
+        return tensor
 
     @staticmethod
     def _column(values: list[Any], name: str, kind: str) -> Array:
@@ -231,6 +260,19 @@ class TabularTask:
         if rows is None:
             return failed("RESULT_MISMATCH", "another number of values than it was given rows")
         return RequestAnswer(200, orjson.dumps({"predictions": rows}).decode())
+
+
+def _width(is_tensor: bool, layout: str, shapes: list[tuple[int, ...]], inputs: int) -> int:
+    """Values in one row when rows come without names; 0 when that is not known."""
+    if not is_tensor:
+        return inputs
+    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][1] > 0:
+        return shapes[0][1]
+    return inputs if len(shapes) > 1 else 0
+
+
+def _as_dtype(column: Array, dtype: str) -> Array:
+    return column if dtype == "str" or column.dtype == object else column.astype(dtype, copy=False)
 
 
 def _bad_split(reason: str) -> InputError:

@@ -19,13 +19,18 @@ NUMBERS = {
     ],
     "kind": "columns",
     "layout": "matrix",
-    "matrix_dtype": "float64",
+    "dtype": "float64",
 }
 MIXED = {
-    "inputs": [{"name": "plan", "type": "string"}, {"name": "tenure", "type": "long"}, {"name": "charge", "type": "double"}],
+    "inputs": [
+        {"name": "plan", "type": "string", "dtype": "str"},
+        {"name": "tenure", "type": "long", "dtype": "int64"},
+        {"name": "charge", "type": "double"},
+    ],
     "kind": "columns",
     "layout": "per_column",
 }
+TENSOR = {"inputs": [{"name": "", "type": "float64", "shape": [-1, 3]}], "kind": "tensor", "layout": "matrix", "dtype": "float64"}
 
 
 def pending(body: Any) -> Pending:
@@ -125,3 +130,14 @@ def test_client_request_id_is_kept_and_is_no_input() -> None:
     TabularTask({"signature": NUMBERS}).batch([request])
     assert request.client_request_id == "mine-1"
     assert not request.is_answered
+
+
+@pytest.mark.parametrize("form", ["instances", "inputs"])
+def test_a_tensor_signature_takes_rows_without_names(form: str) -> None:
+    np.testing.assert_array_equal(arrays(TENSOR, {form: [[1, 2, 3], [4, 5, 6]]})[0], [[1, 2, 3], [4, 5, 6]])
+
+
+def test_a_tensor_of_another_shape_is_refused() -> None:
+    status, code, message = refusal(TENSOR, {"inputs": [[1, 2]]})
+    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+    assert "the model takes 3" in message
