@@ -1,0 +1,42 @@
+"""Which functions a learner's statement may call; everything else is refused by name.
+
+DuckDB's own functions are reached only under the names of Databricks SQL functions that appear here.
+"""
+
+_TYPED_NAMES = """
+    Count CountIf Sum Avg Min Max Stddev StddevPop StddevSamp Variance VariancePop Corr CovarPop CovarSamp Median Mode
+    Skewness Kurtosis Quantile ApproxQuantile PercentileCont PercentileDisc ApproxDistinct AnyValue First Last FirstValue
+    LastValue ArgMax ArgMin ArrayAgg ArrayUniqueAgg LogicalOr LogicalAnd GroupConcat
+    RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead NthValue
+    Case If Coalesce Nullif Nvl2 Greatest Least IsNan SafeDivide And Or Xor Exists
+    Cast TryCast
+    Abs Ceil Floor Round Sqrt Cbrt Pow Exp Ln Log Sign Mod IntDiv Pi Sin Cos Tan Asin Acos Atan Atan2 Degrees Radians
+    Lower Upper Length Trim Substring Replace Reverse Repeat Pad StrPosition StartsWith EndsWith Contains
+    Concat ConcatWs Split SplitPart RegexpSplit RegexpExtract RegexpExtractAll RegexpReplace RegexpLike RegexpILike
+    Initcap Left Right Translate Ascii Chr Levenshtein MD5 SHA2 ToBase64 FromBase64 Unhex Hex Space
+    TimestampTrunc DateTrunc CurrentDate CurrentTimestamp DateAdd DateSub DateDiff TimestampAdd TimestampDiff TimestampSub
+    TsOrDsAdd TsOrDsDiff TsOrDsToDate TsOrDsToTimestamp TimeToStr StrToTime StrToDate StrToUnix UnixToStr UnixToTime
+    UnixSeconds UnixMillis UnixMicros TimeStrToTime TimeStrToDate Extract Year Month Day Hour Minute Second Quarter Week
+    WeekOfYear DayOfWeek DayOfMonth DayOfYear AddMonths LastDay MonthsBetween Date Timestamp DateFromParts
+    JSONExtract JSONExtractScalar FromJson ParseJSON JSONFormat
+    Array Struct Map VarMap StarMap MapFromArrays MapKeys MapValues MapFromEntries ArraySize ArrayContains ArrayPosition
+    SortArray ArraySort ArrayDistinct Flatten ArrayConcat ArraySlice ArrayMin ArrayMax ArrayToString ArrayReverse
+    ArrayIntersect ArrayExcept Explode ExplodeOuter Posexplode PosexplodeOuter Transform ArrayFilter Reduce ArrayAny
+    ArrayAll GenerateSeries Unnest
+"""
+TYPED = frozenset(_TYPED_NAMES.split())
+"""Class names of sqlglot expressions."""
+
+_UNTYPED_NAMES = "bool_and bool_or every some json_array_length log10 log2 size isnull isnotnull element_at window"
+UNTYPED = frozenset(_UNTYPED_NAMES.split())
+"""Functions that sqlglot has no class for, by their Databricks name; DuckDB knows them, or the translation does."""
+
+HINTS = {
+    "ai_query": "Call the endpoint itself; SQL here only reads tables.",
+    "read_files": "SQL here reads the tables of your workspace and no files.",
+    "schema_of_json": "Write the schema out, as in from_json(request, 'struct<inputs: array<double>>').",
+    "json_tuple": "Use request:field or get_json_object(request, '$.field') instead.",
+    "variant_get": "Use request:field::type instead.",
+    "current_user": "Each row has a requester.",
+}
+"""What to do instead, for functions that people are likely to try."""
