@@ -2,10 +2,13 @@
 
 from django.urls import include, path
 
+from sandbox.console.operate_views import operate
+
 urlpatterns = [
     path("", include("sandbox.workspaces.urls")),
     path("", include("sandbox.registry.urls")),
     path("", include("sandbox.serving.urls")),
     path("", include("sandbox.inference_tables.urls")),
     path("sandbox/", include("sandbox.console.urls")),
+    path("operate/", operate, name="operate"),
 ]

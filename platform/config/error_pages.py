@@ -12,8 +12,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400, or 413 when a form was too large."""
     is_too_big = isinstance(exception, RequestDataTooBig)
     if is_for_api(request):
-        code, words = ("REQUEST_TOO_LARGE", "The body is too large.") if is_too_big else ("BAD_REQUEST", "The request is malformed.")
-        return _api_error(413 if is_too_big else 400, code, words)
+        if is_too_big:
+            return _api_error(413, "REQUEST_TOO_LARGE", "The body is over the limit of this address.")
+        return _api_error(400, "BAD_REQUEST", "The request is malformed.")
     return render(request, "413.html", status=413) if is_too_big else defaults.bad_request(request, exception)
 
 

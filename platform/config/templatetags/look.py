@@ -81,7 +81,7 @@ def pretty_json(value: Any) -> str:
 def field(bound: forms.BoundField, hint: str = "", css: str = "") -> dict[str, Any]:
     """A form field with its label, hint and errors; both are tied to the control for screen readers."""
     described = [f"hint_{bound.html_name}"] * bool(hint) + [f"error_{bound.html_name}"] * bool(bound.errors)
-    attrs = {"class": f"{_css_class(bound.field)} {'is-invalid' if bound.errors else ''} {css}".strip()}
+    attrs: dict[str, str | bool] = {"class": f"{_css_class(bound.field)} {'is-invalid' if bound.errors else ''} {css}".strip()}
     if described:
         attrs["aria-describedby"] = " ".join(described)
     if bound.errors:
