@@ -1,7 +1,6 @@
 """What the control plane looks at each second, whatever messages were lost."""
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -17,12 +16,9 @@ from sandbox.workspaces import clock
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_KEY = "heartbeat:control"
-HEARTBEAT_EXPIRES_S = 5
-
 
 def tick() -> None:
-    redis_client().set(HEARTBEAT_KEY, f"{time.time():.3f}", ex=HEARTBEAT_EXPIRES_S)
+    """Safe to run twice at once. (That the worker lives is told by its own heartbeat, not by this.)"""
     sweep.sweep_if_redis_is_new()
     _each(rollout.reconcile, sorted(set(unfinished()) | set(unhealthy())))
     _each(rollout.scale_to_zero, idle())
