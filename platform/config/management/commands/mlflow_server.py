@@ -1,7 +1,6 @@
 """Run MLflow's tracking and registry server on a UNIX socket that only this user can open."""
 
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import connection
 
-from config.parent_death import die_with_parent
+from config.private_socket import private_socket, uvicorn_command
+from config.processes import die_with_parent
 
-_BACKLOG = 128
 _POSTGRESQL_SCHEMA = "mlflow"
 
 
@@ -29,35 +28,9 @@ class Command(BaseCommand):
         os.umask(0o077)
         self.stdout.write(f"MLflow server on {settings.MLFLOW_SOCKET}", ending="\n")
         self.stdout.flush()
-        os.execve(sys.executable, command_line(listener.fileno()), environment)  # noqa: S606
-
-
-def command_line(descriptor: int) -> list[str]:
-    """Uvicorn itself: MLflow's command line would start a second process only to pass the environment on."""
-    return [
-        sys.executable, "-m", "uvicorn", "sandbox.registry.mlflow_app:app",
-        "--app-dir", str(settings.ROOT), "--fd", str(descriptor),
-        "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "5",
-    ]  # fmt: skip
-
-
-def private_socket(path: Path) -> socket.socket:
-    """A listening UNIX socket with mode 0600 that an exec'd program inherits.
-
-    It is bound here because uvicorn would open the socket to everybody. Requests that arrive
-    while the server starts wait in its backlog.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    listener.listen(_BACKLOG)
-    listener.set_inheritable(True)
-    return listener
+        # uvicorn itself: MLflow's command line would start a second process only to pass the environment on
+        command = uvicorn_command(sys.executable, "sandbox.registry.mlflow_app:app", settings.ROOT, listener.fileno())
+        os.execve(command[0], command, environment)  # noqa: S606 - no shell is wanted
 
 
 def backend_store_uri() -> str:
