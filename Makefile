@@ -42,7 +42,7 @@ shots: venv-dev ## a picture of every page, light and dark, wide and narrow
 	$(BIN)/python -m pytest tests/browser --browser-tests -k shots
 
 clean: ## remove caches; data (var/) and .venv stay
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	rm -rf .test-data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
 venv:

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 # --- where things live -------------------------------------------------------------------------
-DATA_DIR = Path(env_str("DATA_DIR", str(ROOT / "var"))).resolve()
+TESTING = "pytest" in sys.modules
+DATA_DIR = Path(env_str("DATA_DIR", str(ROOT / (".test-data" if TESTING else "var")))).resolve()
 PORT = env_int("PORT", 8000)
 HOST = env_str("HOST", "127.0.0.1")
 SITE_URL = env_str("SITE_URL", f"http://{'localhost' if HOST in {'127.0.0.1', '0.0.0.0'} else HOST}:{PORT}")
@@ -206,8 +207,6 @@ PROVIDER_SIMULATOR_SOCKET = RUN_DIR / "provider-simulator.sock"
 OPENAI_API_BASE = env_str("OPENAI_API_BASE", "http://provider-simulator/v1")
 # Base URLs that learners give reach public hosts only, and none at all until this is on.
 CUSTOM_PROVIDER_URLS = env_bool("CUSTOM_PROVIDER_URLS", False)
-
-TESTING = "pytest" in sys.modules
 
 LOGGING = {
     "version": 1,

@@ -62,7 +62,7 @@ stopwaitsecs={process.stop_timeout_s}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_escaped(log_dir / f"{process.name}.log")}
+stdout_logfile={_escaped(log_dir / f"{process.name}.log", expansions=2)}
 stdout_logfile_maxbytes=5MB
 stdout_logfile_backups=3
 """
@@ -73,5 +73,6 @@ def _listening(host: str, port: int) -> str:
     return f"socket=tcp://{host}:{port}\nsocket_backlog={LISTEN_BACKLOG}\n"
 
 
-def _escaped(path: Path) -> str:
-    return str(path).replace("%", "%%")
+def _escaped(path: Path, expansions: int = 1) -> str:
+    """supervisord expands the log file of a program twice."""
+    return str(path).replace("%", "%" * 2**expansions)

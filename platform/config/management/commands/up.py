@@ -49,7 +49,8 @@ class Command(BaseCommand):
         preflight.lock_data_dir(settings.DATA_DIR)
         preflight.check_port(settings.HOST, settings.PORT)
         preflight.prepare_run_dir(settings.RUN_DIR)
-        settings.LOG_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for directory in (settings.LOG_DIR, settings.STATIC_ROOT):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not settings.EMBEDDED_REDIS:
             preflight.check_redis(settings.REDIS_URL)
         preflight.check_database(env_str("DATABASE_URL", ""))

@@ -1,0 +1,72 @@
+"""People, the running site, and which tests run together."""
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.stack import Stack
+
+if TYPE_CHECKING:
+    from sandbox.models import User
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--browser-tests", action="store_true", help="also run the tests that drive a real Chromium")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of the running site share one site, so they run in one process, one after the other."""
+    with_browser = config.getoption("--browser-tests")
+    for item in items:
+        if "browser" in item.path.relative_to(config.rootpath).parts:
+            item.add_marker("browser")
+        if item.get_closest_marker("browser") and not with_browser:
+            item.add_marker(pytest.mark.skip(reason="needs Chromium; run with --browser-tests"))
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker("stack")
+            item.add_marker(pytest.mark.xdist_group("stack"))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The running site, started once for each test process; every process of it is ready."""
+    site = Stack()
+    with site:
+        yield site
+    left = site.running_processes()
+    shutil.rmtree(site.data_dir, ignore_errors=True)
+    assert not left, f"Processes were left behind: {left}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A failed test of the running site shows the ends of the site's logs."""
+    report = yield
+    site = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(site, Stack):
+        report.sections.append(("logs of the running site", site.log_tails()))
+    return report
+
+
+def _person(username: str, role: str) -> "User":
+    from django.contrib.auth import get_user_model
+
+    return get_user_model().objects.create_user(username, password="a password for tests", role=role)
+
+
+@pytest.fixture
+def learner(db: None) -> "User":
+    return _person("learner", "learner")
+
+
+@pytest.fixture
+def instructor(db: None) -> "User":
+    return _person("instructor", "instructor")
+
+
+@pytest.fixture
+def stranger(db: None) -> "User":
+    """A learner who owns nothing that the test is about."""
+    return _person("stranger", "learner")

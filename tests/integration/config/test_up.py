@@ -1,0 +1,185 @@
+"""`make run`, its second half: start, stop, restart and refuse, each on a whole site of its own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stack import ROOT, Stack, wait_for
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+PROCESSES = ["redis", "mlflow", "provider-simulator", "control", "node", "web"]
+SECOND_START_S = 10.0
+"""What a second start may take on an otherwise idle machine with two cores."""
+
+
+@pytest.fixture
+def site() -> Iterator[Stack]:
+    """A site that is not started yet; whatever the test leaves of it is stopped."""
+    site = Stack()
+    yield site
+    site.stop()
+    assert site.running_processes() == {}
+    shutil.rmtree(site.data_dir)
+
+
+def refusal(site: Stack) -> str:
+    """What `manage.py up` says when it ends by itself."""
+    up = site.launch()
+    assert up.wait(30) == 1
+    return site.output()
+
+
+def assert_nothing_is_left(site: Stack, within_s: float = 5.0) -> None:
+    wait_for(lambda: not site.running_processes(), within_s, "processes were left", lambda: str(site.running_processes()))
+
+
+def test_it_starts_says_who_can_sign_in_and_stops_on_one_ctrl_c(site: Stack) -> None:
+    site.start()
+    passwords = (site.data_dir / "first_sign_ins.txt").read_text().split()
+    wait_for(lambda: "is ready: http" in site.output(), 5, "the address was not printed", site.output)
+    assert all(word in site.output() for word in passwords)
+    assert len(site.running_processes()) > len(PROCESSES)
+    assert site.stop(signal.SIGINT) == 0
+    assert_nothing_is_left(site, within_s=0.5)
+    assert "Traceback" not in site.output()
+
+    started = time.monotonic()
+    site.start()
+    took_s = time.monotonic() - started
+    wait_for(lambda: site.output().count("is ready: http") == 2, 5, "the address was not printed", site.output)
+    assert site.output().count(passwords[1]) == 1  # a password is printed on the first start only
+    assert site.stop(signal.SIGTERM) == 0
+    assert_nothing_is_left(site, within_s=0.5)
+    assert took_s < SECOND_START_S or os.getloadavg()[0] > 2, f"the second start took {took_s:.1f} s"
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing(site: Stack) -> None:
+    for moment in ("1/3", "3/3"):
+        site.launch()
+        wait_for(lambda moment=moment: moment in site.output(), 30, f"step {moment} was not reached", site.output)
+        assert site.stop(signal.SIGINT) == 0
+        assert_nothing_is_left(site, within_s=0.5)
+        assert "Traceback" not in site.output()
+        (site.data_dir / "up.log").unlink()
+
+
+def test_kill_minus_9_of_the_supervisor_takes_all_with_it_and_the_next_start_is_clean(site: Stack) -> None:
+    site.start()
+    site.kill_supervisor()
+    assert_nothing_is_left(site)
+    assert (site.data_dir / "run" / "redis.sock").exists()  # a leftover, as is the lock file
+    assert (site.data_dir / "lock").exists()
+    site.start()
+    assert site.health().json()["status"] == "ready"
+
+
+def test_a_process_that_dies_is_restarted_within_two_seconds(stack: Stack) -> None:
+    for process in PROCESSES:
+        old = stack.kill(process)
+        died = time.monotonic()
+        new = stack.wait_restarted(process, old)
+        assert time.monotonic() - died < 2.0, process
+        assert new != old
+        stack.wait_ready()
+
+
+def test_while_web_restarts_callers_wait_and_are_not_refused(stack: Stack) -> None:
+    stack.kill("web")
+    for _ in range(20):
+        assert httpx.get(f"{stack.url}/healthz", timeout=30).status_code in {200, 503}
+
+
+@pytest.mark.parametrize("process", ["mlflow", "provider-simulator", "control", "node", "redis"])
+def test_healthz_names_the_process_that_does_not_answer(stack: Stack, process: str) -> None:
+    pid = stack.kill(process, signal.SIGSTOP)
+    try:
+        wait_for(lambda: stack.health().status_code == 503, 15, "it was not noticed")
+        answer = stack.health().json()
+        assert process in answer["message"]
+        assert answer["processes"][process]["ready"] is False
+        assert answer["processes"]["web"]["ready"] is True
+        assert process != "mlflow" or answer["message"] == "Not ready: mlflow."
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    stack.wait_ready()
+
+
+def test_a_taken_port_is_one_sentence(site: Stack) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", site.port))
+        taken.listen()
+        said = refusal(site)
+    assert said.splitlines()[-1] == (
+        f"Port {site.port} is taken by another program. Stop that program, or choose another port: PORT={site.port + 1} make run"
+    )
+    assert "Traceback" not in said
+
+
+def test_an_unwritable_data_dir_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    site = Stack(tmp_path / "logs", DATA_DIR=str(tmp_path / "file" / "var"))
+    said = refusal(site)
+    assert len(said.splitlines()) == 1
+    assert "Set DATA_DIR to a directory that you may write to" in said
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), [
+    ("PORT", "eight", "PORT must be a whole number, not 'eight'."),
+    ("REDIS_URL", "redis://127.0.0.1:1/0", "The Redis of REDIS_URL (redis://127.0.0.1:1/0) does not answer"),
+    ("DATABASE_URL", "postgres://me:hush@127.0.0.1:1/none", "The database postgres://127.0.0.1:1/none does not open"),
+])  # fmt: skip
+def test_a_wrong_setting_is_one_sentence(site: Stack, name: str, value: str, sentence: str) -> None:
+    site._environment[name] = value
+    said = refusal(site)
+    assert sentence in said
+    assert "Traceback" not in said
+    assert "hush" not in said
+
+
+def test_two_sites_run_side_by_side(stack: Stack, site: Stack) -> None:
+    site.start()
+    assert site.health().status_code == stack.health().status_code == 200
+    assert site.password("learner") != stack.password("learner")
+    token = site.token("learner")
+    path = "/api/2.0/serving-endpoints"
+    bearer = {"Authorization": f"Bearer {token}"}
+    assert httpx.get(site.url + path, headers=bearer).status_code == 200
+    assert httpx.get(stack.url + path, headers=bearer).status_code == 401
+
+
+def test_a_second_instance_on_the_same_data_is_refused(stack: Stack) -> None:
+    second = Stack(stack.data_dir)
+    second._output = stack.data_dir / "second.log"
+    said = refusal(second)
+    assert "Another instance (process" in said
+    assert "DATA_DIR=var2 PORT=8001 make run" in said
+    assert stack.health().status_code == 200
+
+
+def test_each_process_can_be_started_alone(stack: Stack, site: Stack) -> None:
+    """A second web process, on its own, beside the running site: this is how the site spreads over machines."""
+    environment = {**stack.environment(), "PORT": str(site.port)}
+    command = [sys.executable, str(ROOT / "manage.py"), "web"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as web:
+        try:
+            wait_for(lambda: _answers(site.url), 30, "the second web process did not answer")
+            assert httpx.get(f"{site.url}/healthz", timeout=10).json()["processes"]["redis"] == {"ready": True}
+        finally:
+            web.terminate()
+    assert web.returncode == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=10).status_code in {200, 503}
+    except httpx.TransportError:
+        return False
