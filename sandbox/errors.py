@@ -90,6 +90,8 @@ def _first_problem(detail: Any, field: str = "") -> tuple[str, str]:
     """The first offending field of a DRF validation error and its sentence."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()))
+        if isinstance(name, int):  # a position in a list, as DRF 3.16 and later report it
+            return _first_problem(inner, f"{field}[{name}]")
         return _first_problem(inner, f"{field}.{name}" if field and name != "non_field_errors" else (field or str(name)))
     if isinstance(detail, list):
         position, inner = next((i, d) for i, d in enumerate(detail) if d)

@@ -51,15 +51,13 @@ def _wait_until_it_answers(url: str) -> None:
 def point_at(url: str, settings: Any) -> redis.Redis:
     """Let the site's Redis client and its Celery app use the server at `url`; returns an empty database's client."""
     from config.celery_app import app
-
     from sandbox.connections import redis_client
 
     settings.REDIS_URL = url
     redis_client.cache_clear()
-    broker = settings.broker_url(url) if hasattr(settings, "broker_url") else url.replace("unix://", "redis+socket://", 1)
+    broker = url.replace("unix://", "redis+socket://", 1)
     if app.conf.broker_url != broker:
         app.conf.broker_url = broker
-        app.pool.force_close_all()
         app._pool = None
         app.amqp._producer_pool = None
     client = redis.Redis.from_url(url)
