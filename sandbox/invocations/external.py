@@ -13,7 +13,7 @@ from sandbox.errors import ApiError, BadRequest
 from sandbox.inference_tables import capture
 from sandbox.invocations.answers import Answer, error_answer
 from sandbox.live import LiveEndpoint, LiveEntity, LiveToken
-from sandbox.providers import provider_for
+from sandbox.providers import Provider, provider_for
 
 logger = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -99,26 +99,33 @@ def _client_request_id(request: dict[str, Any]) -> str | None:
 
 
 async def _stream(
-    provider: Any, entity: LiveEntity, request: dict[str, Any], request_id: str, send: Send, timeout_s: float
+    provider: Provider, entity: LiveEntity, request: dict[str, Any], request_id: str, send: Send, timeout_s: float
 ) -> tuple[int, str]:
     """Pass the provider's events on as they come; the aggregate is what the inference table keeps."""
+    task = entity.external["task"]
     begun = False
-    chunks: list[bytes] = []
-    async for chunk in provider.stream(entity.external, entity.external["task"], request, deadline_s=timeout_s):
+    events: list[bytes] = []
+    try:
+        async for event in provider.stream(entity.external, task, request, deadline_s=timeout_s):
+            if not begun:
+                begun = True
+                await send({"type": "http.response.start", "status": 200, "headers": _stream_headers(entity, request_id)})
+            events.append(event)
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+    except ApiError as error:
         if not begun:
-            begun = True
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": 200,
-                    "headers": [
-                        (b"content-type", b"text/event-stream"),
-                        (b"cache-control", b"no-cache"),
-                        (b"served-model-name", entity.name.encode()),
-                        (b"x-databricks-request-id", request_id.encode()),
-                    ],
-                }
-            )
-        chunks.append(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    return 200, b"".join(chunks).decode("utf-8", "replace")
+            raise
+        # the status is out: the client learns of the end from an error event, as OpenAI's own API does it
+        broken = b"data: " + orjson.dumps({"error": error.body()}) + b"\n\n"
+        await send({"type": "http.response.body", "body": broken, "more_body": True})
+        return 200, b"".join([*events, broken]).decode("utf-8", "replace")
+    return 200, provider.aggregate(task, b"".join(events)).decode("utf-8", "replace")
+
+
+def _stream_headers(entity: LiveEntity, request_id: str) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-type", b"text/event-stream"),
+        (b"cache-control", b"no-cache"),
+        (b"served-model-name", entity.name.encode()),
+        (b"x-databricks-request-id", request_id.encode()),
+    ]
