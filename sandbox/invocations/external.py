@@ -103,22 +103,12 @@ async def _stream(
 ) -> tuple[int, str]:
     """Pass the provider's events on as they come; the aggregate is what the inference table keeps."""
     task = entity.external["task"]
-    begun = False
     events: list[bytes] = []
-    try:
-        async for event in provider.stream(entity.external, task, request, deadline_s=timeout_s):
-            if not begun:
-                begun = True
-                await send({"type": "http.response.start", "status": 200, "headers": _stream_headers(entity, request_id)})
-            events.append(event)
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-    except ApiError as error:
-        if not begun:
-            raise
-        # the status is out: the client learns of the end from an error event, as OpenAI's own API does it
-        broken = b"data: " + orjson.dumps({"error": error.body()}) + b"\n\n"
-        await send({"type": "http.response.body", "body": broken, "more_body": True})
-        return 200, b"".join([*events, broken]).decode("utf-8", "replace")
+    async for event in provider.stream(entity.external, task, request, deadline_s=timeout_s):
+        if not events:
+            await send({"type": "http.response.start", "status": 200, "headers": _stream_headers(entity, request_id)})
+        events.append(event)
+        await send({"type": "http.response.body", "body": event, "more_body": True})
     return 200, provider.aggregate(task, b"".join(events)).decode("utf-8", "replace")
 
 
