@@ -1,5 +1,41 @@
 """Pages of the study side."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from quizzes.views import attempts, author, home, instructor, items, joining, labs, study
+
+learner_urls = [
+    path("", home.home, name="home"),
+    path("study/", study.study, name="study"),
+    path("study/start/", study.start_drill, name="start_drill"),
+    path("study/<slug:exam_slug>/", study.exam, name="exam"),
+    path("study/<slug:exam_slug>/<slug:objective_slug>/", study.objective, name="objective"),
+    path("attempts/<int:attempt_id>/", attempts.attempt, name="attempt"),
+    path("attempts/<int:attempt_id>/responses/<int:position>/", attempts.answer, name="answer"),
+    path("attempts/<int:attempt_id>/finish/", attempts.finish, name="finish_attempt"),
+    path("attempts/<int:attempt_id>/result/", attempts.result, name="attempt_result"),
+    path("items/<int:item_id>/", items.item, name="item"),
+    path("items/options/<int:option_id>/prove/", items.prove, name="prove"),
+    path("proofs/<int:run_id>/", items.proof_run, name="proof_run"),
+    path("join/", joining.join, name="join"),
+    path("join/<slug:code>/", joining.join, name="join_with"),
+]
+
+lab_urls = [
+    path("labs/", labs.labs, name="labs"),
+    path("labs/<slug:slug>/", labs.lab_run, name="lab_run"),
+    path("labs/<slug:slug>/start/", labs.start, name="lab_start"),
+    path("labs/runs/<int:run_id>/check/", labs.check, name="lab_check"),
+    path("labs/runs/<int:run_id>/solve/", labs.solve, name="lab_solve"),
+    path("labs/runs/<int:run_id>/end/", labs.end, name="lab_end"),
+]
+
+instructor_urls = [
+    path("teach/", instructor.teach, name="teach"),
+    path("teach/<int:cohort_id>/progress/", instructor.progress_page, name="cohort_progress"),
+    path("teach/<int:cohort_id>/progress.csv", instructor.progress_csv, name="cohort_progress_csv"),
+]
+
+author_urls = [path("author/", author.bank, name="author_bank")]
+
+urlpatterns = [*learner_urls, *lab_urls, *instructor_urls, *author_urls]

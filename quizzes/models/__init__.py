@@ -1,0 +1,30 @@
+"""The rows of the study side."""
+
+from quizzes.models.attempts import Attempt, AttemptItem, Response
+from quizzes.models.cohorts import Assignment, Cohort, Enrolment
+from quizzes.models.exams import Blueprint, BlueprintLine, Exam, Form, FormItem, Objective
+from quizzes.models.items import Item, ItemVersion, Option
+from quizzes.models.labs import CheckResult, Lab, LabRun
+from quizzes.models.proofs import ProofRun
+
+__all__ = [
+    "Assignment",
+    "Attempt",
+    "AttemptItem",
+    "Blueprint",
+    "BlueprintLine",
+    "CheckResult",
+    "Cohort",
+    "Enrolment",
+    "Exam",
+    "Form",
+    "FormItem",
+    "Item",
+    "ItemVersion",
+    "Lab",
+    "LabRun",
+    "Objective",
+    "Option",
+    "ProofRun",
+    "Response",
+]

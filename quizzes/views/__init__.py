@@ -1,0 +1,1 @@
+"""Pages of the study side, one module for each audience."""

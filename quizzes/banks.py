@@ -1,0 +1,119 @@
+"""Load bank files into the database: idempotent; changed content becomes a new version of its item."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from quizzes.bank_files import BankSpec, Catalogue, ItemSpec, read_banks, read_catalogue
+from quizzes.models import Blueprint, BlueprintLine, Exam, Form, FormItem, Item, ItemVersion, Objective, Option
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load changed."""
+
+    items: int
+    new_items: int
+    new_versions: int
+    retired: int
+
+
+def load_banks(folder: Path) -> Loaded:
+    """Bring the database to the state of the folder, in one transaction."""
+    catalogue, banks = read_catalogue(folder), read_banks(folder)
+    with transaction.atomic():
+        _load_catalogue(catalogue)
+        counts = [_load_bank(bank) for bank in banks]
+        retired = _retire_missing(banks)
+    return Loaded(sum(c[0] for c in counts), sum(c[1] for c in counts), sum(c[2] for c in counts), retired)
+
+
+def _load_catalogue(catalogue: Catalogue) -> None:
+    for position, raw in enumerate(catalogue.objectives):
+        fields = {name: raw[name] for name in ("name", "text", "endpoint_type")}
+        Objective.objects.update_or_create(slug=raw["slug"], defaults={**fields, "position": position})
+    for position, raw in enumerate(catalogue.exams):
+        fields = {"name": raw["name"], "description": raw.get("description", ""), "position": position}
+        exam, _ = Exam.objects.update_or_create(slug=raw["slug"], defaults=fields)
+        for blueprint in raw["blueprints"]:
+            _load_blueprint(exam, blueprint)
+
+
+def _load_blueprint(exam: Exam, raw: dict[str, Any]) -> None:
+    fields = {name: raw[name] for name in ("source", "note", "question_count", "minutes")}
+    blueprint, _ = Blueprint.objects.update_or_create(exam=exam, dated=raw["dated"], defaults=fields)
+    kept = [
+        BlueprintLine.objects.update_or_create(
+            blueprint=blueprint,
+            objective=Objective.objects.get(slug=line["objective"]),
+            defaults={"domain": line["domain"], "domain_percentage": line["domain_percentage"]},
+        )[0].pk
+        for line in raw["lines"]
+    ]
+    blueprint.lines.exclude(pk__in=kept).delete()
+
+
+def _load_bank(bank: BankSpec) -> tuple[int, int, int]:
+    """(items, new items, new versions) of one bank, whose form holds its items in file order."""
+    loaded = [_load_item(bank, spec) for spec in bank.items]
+    form, _ = Form.objects.update_or_create(
+        slug=bank.slug.replace("_", "-"), defaults={"title": bank.title, "description": bank.description}
+    )
+    wanted = [item for item, _, _ in loaded]
+    if list(form.form_items.values_list("item_id", flat=True)) != [item.pk for item in wanted]:
+        form.form_items.all().delete()
+        FormItem.objects.bulk_create(FormItem(form=form, item=item, position=number) for number, item in enumerate(wanted, 1))
+    return len(loaded), sum(is_new for _, is_new, _ in loaded), sum(is_changed for _, _, is_changed in loaded)
+
+
+def _load_item(bank: BankSpec, spec: ItemSpec) -> tuple[Item, bool, bool]:
+    """(item, whether it is new, whether it got a version)."""
+    objective = Objective.objects.get(slug=spec.objective)
+    item, is_new = Item.objects.select_related("current").get_or_create(
+        key=spec.key, defaults={"bank": bank.slug, "objective": objective}
+    )
+    is_changed = item.current is None or item.current.content_sha256 != spec.content_sha256
+    if is_changed:
+        item.current = add_version(item, spec)
+    item.bank, item.objective, item.retired = bank.slug, objective, False
+    item.save()
+    return item, is_new, is_changed
+
+
+def add_version(item: Item, spec: ItemSpec) -> ItemVersion:
+    """Write the item's next version with its options; attempts keep the versions that they were given."""
+    version: ItemVersion = ItemVersion.objects.create(
+        item=item,
+        number=(item.current.number if item.current else 0) + 1,
+        content_sha256=spec.content_sha256,
+        stem=spec.stem,
+        bloom=spec.bloom,
+        exam_wording=spec.exam_wording,
+        current_name=spec.current_name,
+        source_url=spec.source.url,
+        source_dated=spec.source.dated,
+        product_version=spec.source.product_version,
+        checked_on=spec.checked_on,
+        expires_on=spec.expires_on,
+        language=spec.language,
+    )
+    for position, option in enumerate(spec.options, 1):
+        Option.objects.create(
+            version=version,
+            position=position,
+            text=option.text,
+            is_key=option.is_key,
+            rationale=option.rationale,
+            misconception=option.misconception,
+            proof=option.proof,
+        )
+    return version
+
+
+def _retire_missing(banks: Sequence[BankSpec]) -> int:
+    """Items that no file holds any more are not asked again; their answers stay."""
+    keys = [item.key for bank in banks for item in bank.items]
+    return Item.objects.filter(retired=False).exclude(key__in=keys).update(retired=True)

@@ -1,0 +1,174 @@
+"""The only importer of databricks-sdk: the unmodified SDK and plain HTTP against the site, with every exchange recorded."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.config import Config
+from databricks.sdk.errors import DatabricksError
+from databricks.sdk.service.serving import EndpointCoreConfigInput, ServingEndpointDetailed
+
+from quizzes.proofs.observation import Exchange, cut
+
+CALL_TIMEOUT_S = 60
+DEPLOY_TIMEOUT_S = 120
+SHOWN_HEADERS = ("content-type", "served-model-name", "retry-after")
+
+
+class ProofCouldNotRun(Exception):
+    """The sandbox did not do its part (not reachable, a deployment failed): no statement about the option."""
+
+
+@dataclass(frozen=True)
+class SdkOutcome:
+    """What an SDK call came to: a value, or the name of the exception it raised."""
+
+    value: Any
+    exception: str
+
+
+class ProofClient:
+    """One program's connection to a workspace. Names it hands out share a prefix; `clean_up` removes what was created.
+
+    `token` is a secret; it is sent, never recorded.
+    """
+
+    def __init__(self, site_url: str, token: str, prefix: str, customers: Sequence[Mapping[str, Any]] = ()) -> None:
+        """`customers`: example rows for main.default.churn, column to value."""
+        self.customers = customers
+        self.site_url = site_url.rstrip("/")
+        self.prefix = prefix
+        self.exchanges: list[Exchange] = []
+        self._token = token
+        self._created: set[str] = set()
+        self._http = httpx.Client(base_url=self.site_url, timeout=CALL_TIMEOUT_S, trust_env=False)
+        config = Config(
+            host=self.site_url,
+            token=token,
+            auth_type="pat",
+            http_timeout_seconds=CALL_TIMEOUT_S,
+            retry_timeout_seconds=CALL_TIMEOUT_S,
+        )
+        self.workspace = WorkspaceClient(config=config)
+        # the SDK has no public hook for recording; requests offers one on its session
+        self.workspace.api_client._api_client._session.hooks["response"].append(self._record_sdk)
+
+    def close(self) -> None:
+        self._http.close()
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def sdk(self, call: Callable[[], Any]) -> SdkOutcome:
+        """Run an SDK call; an API error is an outcome, a broken connection is not."""
+        try:
+            return SdkOutcome(call(), "")
+        except DatabricksError as error:
+            if not self.exchanges or self.exchanges[-1].status < 400:
+                raise ProofCouldNotRun(f"The SDK failed without an answer of the site: {error}") from error
+            return SdkOutcome(None, type(error).__name__)
+        except (OSError, TimeoutError) as error:
+            raise ProofCouldNotRun(f"The site at {self.site_url} did not answer: {error}") from error
+
+    def http(
+        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, token: str | None = None
+    ) -> Exchange:
+        """A plain request with the workspace's token (or `token`); `body` is sent as JSON."""
+        sent = {"Authorization": f"Bearer {token or self._token}", **(headers or {})}
+        try:
+            response = self._http.request(method, path, json=body, headers=sent)
+        except httpx.HTTPError as error:
+            raise ProofCouldNotRun(f"The site at {self.site_url} did not answer: {error}") from error
+        return self._keep(
+            method, path, response.request.content.decode(), response.status_code, response.text, response.headers,
+            round(response.elapsed.total_seconds() * 1000),
+        )  # fmt: skip
+
+    # --- endpoints --------------------------------------------------------------------------------
+
+    def endpoint_name(self, suffix: str = "endpoint") -> str:
+        """A name of this run's own; endpoints of such names are removed by `clean_up`."""
+        name = f"{self.prefix}-{suffix}"
+        self._created.add(name)
+        return name
+
+    def create(self, name: str, config: Mapping[str, Any], **more: Any) -> SdkOutcome:
+        """`serving_endpoints.create` with the given config body; does not wait."""
+        parsed = EndpointCoreConfigInput.from_dict(dict(config))
+        return self.sdk(lambda: self.workspace.serving_endpoints.create(name=name, config=parsed, **more).response)
+
+    def deploy(self, name: str, config: Mapping[str, Any]) -> ServingEndpointDetailed:
+        """Create and wait until it is READY; anything else means that the proof could not run."""
+        outcome = self.create(name, config)
+        if outcome.exception:
+            raise ProofCouldNotRun(f"The endpoint of this proof was refused: {self.exchanges[-1].response_body}")
+        return self.wait_until_ready(name)
+
+    def wait_until_ready(self, name: str) -> ServingEndpointDetailed:
+        """Poll until no update is in progress and the endpoint is READY."""
+        deadline = time.monotonic() + DEPLOY_TIMEOUT_S
+        with self.unrecorded():
+            while time.monotonic() < deadline:
+                outcome = self.sdk(lambda: self.workspace.serving_endpoints.get(name))
+                state = outcome.value.state if outcome.value else None
+                update = state.config_update.value if state and state.config_update else ""
+                if update == "NOT_UPDATING" and state.ready and state.ready.value == "READY":
+                    found: ServingEndpointDetailed = outcome.value
+                    return found
+                if update in {"UPDATE_FAILED", "UPDATE_CANCELED"}:
+                    raise ProofCouldNotRun(f"The deployment of {name} ended with {update}.")
+                time.sleep(0.2)
+        raise ProofCouldNotRun(f"{name} was not ready after {DEPLOY_TIMEOUT_S} s.")
+
+    def update(self, name: str, config: Mapping[str, Any]) -> SdkOutcome:
+        """`serving_endpoints.update_config` with the given body; does not wait."""
+        body = EndpointCoreConfigInput.from_dict(dict(config))
+        return self.sdk(
+            lambda: self.workspace.serving_endpoints.update_config(
+                name=name, served_entities=body.served_entities, traffic_config=body.traffic_config
+            ).response
+        )
+
+    def invoke(self, name: str, body: Any, **more: Any) -> Exchange:
+        """One invocation by plain HTTP."""
+        return self.http("POST", f"/serving-endpoints/{name}/invocations", body, **more)
+
+    @contextmanager
+    def unrecorded(self) -> Iterator[None]:
+        """Leave the exchanges of this block out of the record (polling)."""
+        kept = list(self.exchanges)
+        try:
+            yield
+        finally:
+            self.exchanges = kept
+
+    def clean_up(self) -> None:
+        """Delete every endpoint whose name was handed out; a missing one is fine."""
+        for name in sorted(self._created):
+            with self.unrecorded():
+                self.http("DELETE", f"/api/2.0/serving-endpoints/{name}")
+
+    # --- recording --------------------------------------------------------------------------------
+
+    def _record_sdk(self, response: Any, *_: Any, **__: Any) -> None:
+        path = response.request.path_url
+        if path.startswith("/.well-known/"):
+            return
+        body = response.request.body or ""
+        text = body.decode() if isinstance(body, bytes) else str(body)
+        self._keep(
+            response.request.method, path, text, response.status_code, response.text, response.headers,
+            round(response.elapsed.total_seconds() * 1000),
+        )  # fmt: skip
+
+    def _keep(
+        self, method: str, path: str, sent: str, status: int, received: str, headers: Mapping[str, str], duration_ms: int
+    ) -> Exchange:
+        shown = {name: headers[name] for name in SHOWN_HEADERS if name in headers}
+        exchange = Exchange(method, path, cut(sent), status, received, shown, duration_ms)
+        self.exchanges.append(exchange)
+        return exchange
+

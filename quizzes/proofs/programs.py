@@ -1,0 +1,337 @@
+"""The programs that options' proofs name: each acts on a workspace through the client and reports facts.
+
+Every program is ours and takes only plain arguments from a bank file; learners choose which one to replay, never what it does.
+"""
+
+import base64
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from quizzes.proofs.client import DEPLOY_TIMEOUT_S, ProofClient, ProofCouldNotRun
+from quizzes.proofs.observation import Exchange, Observation
+
+CHURN = "main.default.churn"
+EMBEDDINGS = "databricks-bge-large-en"
+PROVIDER_KEY = "sk-proof-not-a-real-key-zyxw"
+"""Not a real key: the proofs' external endpoints talk to the local provider simulator. Its tail occurs in no hexadecimal id."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program and what it needs to find in the workspace."""
+
+    function: Callable[..., Observation]
+    needs_models: bool
+    """Whether the example models must be registered first."""
+
+
+def churn_entity(version: str, **more: Any) -> dict[str, Any]:
+    """A small served entity of the example model, named churn-<version>."""
+    entity = {"name": f"churn-{version}", "entity_name": CHURN, "entity_version": version}
+    return {**entity, "workload_size": "Small", "scale_to_zero_enabled": False, **more}
+
+
+def churn_config(shares: Mapping[str, int]) -> dict[str, Any]:
+    """Config with one entity for each version and its share of the traffic."""
+    routes = [{"served_entity_name": f"churn-{version}", "traffic_percentage": share} for version, share in shares.items()]
+    return {"served_entities": [churn_entity(version) for version in shares], "traffic_config": {"routes": routes}}
+
+
+def openai_chat(**more: Any) -> dict[str, Any]:
+    """An external chat model of provider openai with its key in plain text."""
+    model = {"provider": "openai", "name": "gpt-4o-mini", "task": "llm/v1/chat"}
+    return {**model, "openai_config": {"openai_api_key_plaintext": PROVIDER_KEY}, **more}
+
+
+# --- facts --------------------------------------------------------------------------------------
+
+
+def parsed(exchange: Exchange) -> Any:
+    """The answer's JSON, or None when it is none."""
+    try:
+        return json.loads(exchange.response_body)
+    except ValueError:
+        return None
+
+
+def answer_facts(exchange: Exchange) -> dict[str, Any]:
+    """status, and error_code and message where the answer is an error."""
+    body = parsed(exchange)
+    facts: dict[str, Any] = {"status": exchange.status}
+    if exchange.status >= 400 and isinstance(body, dict):
+        facts |= {"error_code": body.get("error_code", ""), "message": str(body.get("message", ""))}
+    return facts
+
+
+def served_by(exchange: Exchange) -> str:
+    """The served entity that answered, from the documented header."""
+    return exchange.response_headers.get("served-model-name", "")
+
+
+def customer(client: ProofClient, position: int = 0) -> dict[str, Any]:
+    """An example row that the churn model accepts."""
+    if len(client.customers) <= position:
+        raise ProofCouldNotRun("There are no example customers to ask about.")
+    return dict(client.customers[position])
+
+
+def row(exchange: Exchange, **more: Any) -> dict[str, Any]:
+    """A line for the table beside the exchanges."""
+    return {**more, "status": exchange.status, "answered by": served_by(exchange) or "—", "answer": exchange.response_body[:160]}
+
+
+# --- custom models ------------------------------------------------------------------------------
+
+
+def create_endpoint(client: ProofClient, config: Mapping[str, Any], name: str = "endpoint") -> Observation:
+    """Send one create call; do not wait."""
+    outcome = client.create(client.endpoint_name(name), config)
+    return Observation({**answer_facts(client.exchanges[-1]), "exception": outcome.exception}, client.exchanges)
+
+
+def create_reserved(client: ProofClient, name: str, config: Mapping[str, Any]) -> Observation:
+    """Try to create an endpoint of exactly this name, which is not ours to remove afterwards."""
+    outcome = client.create(name, config)
+    return Observation({**answer_facts(client.exchanges[-1]), "exception": outcome.exception}, client.exchanges)
+
+
+def get_endpoint(client: ProofClient, name: str) -> Observation:
+    """`serving_endpoints.get` of a name that nobody created."""
+    outcome = client.sdk(lambda: client.workspace.serving_endpoints.get(f"{client.prefix}-{name}"))
+    facts = answer_facts(client.exchanges[-1])
+    ready = outcome.value.state.ready.value if outcome.value else ""
+    return Observation({**facts, "exception": outcome.exception, "returned": outcome.value is not None, "ready": ready}, client.exchanges)
+
+
+def _input_body(form: str, record: dict[str, Any]) -> Any:
+    split = {"columns": list(record), "data": [list(record.values())]}
+    bodies: dict[str, Any] = {
+        "dataframe_records": {"dataframe_records": [record]},
+        "dataframe_split": {"dataframe_split": split},
+        "two_keys": {"dataframe_records": [record], "inputs": [record]},
+        "bare_list": [record],
+        "split_in_a_list": {"dataframe_split": [split]},
+    }
+    return bodies[form]
+
+
+def predict(client: ProofClient, form: str = "dataframe_records", add: Mapping[str, Any] | None = None) -> Observation:
+    """Deploy one version and send it one customer in the given form, perhaps with columns it does not know."""
+    name = client.endpoint_name()
+    client.deploy(name, churn_config({"1": 100}))
+    plain = client.invoke(name, _input_body("dataframe_records", customer(client)))
+    asked = client.invoke(name, _input_body(form, {**customer(client), **(add or {})}))
+    facts = answer_facts(asked)
+    body = parsed(asked)
+    predictions = body.get("predictions") if isinstance(body, dict) else None
+    facts |= {"predictions": len(predictions) if isinstance(predictions, list) else 0}
+    facts |= {"null_predictions": isinstance(predictions, list) and None in predictions}
+    facts |= {"same_as_without": asked.status == 200 and predictions == (parsed(plain) or {}).get("predictions")}
+    return Observation(facts, client.exchanges, [row(plain, sent="only the model's columns"), row(asked, sent=form)])
+
+
+def who_answered(client: ProofClient) -> Observation:
+    """Send calls at 50/50 and look at every place where the answering entity could be named."""
+    name = client.endpoint_name()
+    client.deploy(name, churn_config({"1": 50, "2": 50}))
+    calls = [client.invoke(name, _input_body("dataframe_records", customer(client))) for _ in range(12)]
+    bodies = [parsed(call) or {} for call in calls]
+    description = client.http("GET", f"/api/2.0/serving-endpoints/{name}")
+    first = bodies[0].get("predictions", [None])
+    facts = {
+        "status": calls[0].status,
+        "body_keys": sorted(bodies[0]),
+        "predictions_are_objects": bool(first) and isinstance(first[0], dict),
+        "header_present": all(served_by(call) for call in calls),
+        "names_seen": len({served_by(call) for call in calls}),
+        "description_names_last": "last_served" in description.response_body,
+    }
+    return Observation(facts, client.exchanges, [row(call, call=number) for number, call in enumerate(calls, 1)])
+
+
+def update_under_load(client: ProofClient) -> Observation:
+    """Move an endpoint from version 1 to version 2 while calling it without a pause."""
+    name = client.endpoint_name()
+    client.deploy(name, churn_config({"1": 100}))
+    body = _input_body("dataframe_records", customer(client))
+    update = client.update(name, churn_config({"2": 100}))
+    accepted = client.exchanges[-1]
+    calls, state_during = _call_while_updating(client, name, body)
+    after = client.invoke(name, body)
+    served = Counter((served_by(call), call.status) for call in calls)
+    facts = {
+        "update_status": accepted.status,
+        "exception": update.exception,
+        "ready_during_update": state_during,
+        "first_answered_by": served_by(calls[0]),
+        "failed_calls": sum(call.status != 200 for call in calls),
+        "finally_answered_by": served_by(after),
+    }
+    rows = [{"answered by": who or "—", "status": status, "calls": count} for (who, status), count in served.items()]
+    return Observation(facts, [*client.exchanges[:2], calls[0], after], rows)
+
+
+def _call_while_updating(client: ProofClient, name: str, body: Any) -> tuple[list[Exchange], str]:
+    """Invoke until the update is over; the invocations, and `state.ready` as it was while updating."""
+    deadline = time.monotonic() + DEPLOY_TIMEOUT_S
+    calls, ready = [], ""
+    with client.unrecorded():
+        while time.monotonic() < deadline:
+            calls.append(client.invoke(name, body))
+            state = (parsed(client.http("GET", f"/api/2.0/serving-endpoints/{name}")) or {}).get("state", {})
+            if state.get("config_update") != "IN_PROGRESS":
+                return calls, ready or str(state.get("ready", ""))
+            ready = str(state.get("ready", ""))
+            time.sleep(0.02)
+    raise ProofCouldNotRun(f"The update of {name} did not end within {DEPLOY_TIMEOUT_S} s.")
+
+
+def call_the_challenger(client: ProofClient, way: str, calls: int = 10) -> Observation:
+    """With all traffic routed to version 1, try to reach version 2 in the given way."""
+    name = client.endpoint_name()
+    client.deploy(name, churn_config({"1": 100, "2": 0}))
+    body = _input_body("dataframe_records", customer(client))
+    made = [_ask_for_version_2(client, name, way, body) for _ in range(calls)]
+    facts = {
+        "status": made[0].status,
+        "answered_by_churn_2": sum(served_by(call) == "churn-2" for call in made),
+        "answered_by_churn_1": sum(served_by(call) == "churn-1" for call in made),
+    }
+    return Observation(facts, client.exchanges, [row(call, call=number) for number, call in enumerate(made, 1)])
+
+
+def _ask_for_version_2(client: ProofClient, name: str, way: str, body: dict[str, Any]) -> Exchange:
+    match way:
+        case "path":
+            return client.http("POST", f"/serving-endpoints/{name}/served-models/churn-2/invocations", body)
+        case "header":
+            return client.invoke(name, body, headers={"served-model-name": "churn-2"})
+        case "query":
+            return client.http("POST", f"/serving-endpoints/{name}/invocations?served_entity_name=churn-2", body)
+        case _:
+            return client.invoke(name, {**body, "served_entity_name": "churn-2"})
+
+
+# --- foundation models ----------------------------------------------------------------------------
+
+
+def embed(client: ProofClient, texts: Sequence[str]) -> Observation:
+    """Query the preconfigured embeddings endpoint, nothing created before."""
+    asked = client.invoke(EMBEDDINGS, {"input": list(texts)})
+    body = parsed(asked) or {}
+    usage = body.get("usage") or {}
+    data = body.get("data") or []
+    facts = {
+        **answer_facts(asked),
+        "object": body.get("object", ""),
+        "keys": sorted(body),
+        "vectors": sum(isinstance(entry.get("embedding"), list) for entry in data if isinstance(entry, dict)),
+        "usage_keys": sorted(usage),
+        "prompt_tokens": usage.get("prompt_tokens", 0),
+        "header_names": sorted(asked.response_headers),
+    }
+    rows = [{"index": entry.get("index"), "dimensions": len(entry.get("embedding", []))} for entry in data if isinstance(entry, dict)]
+    return Observation(facts, client.exchanges, rows)
+
+
+def openai_embeddings(client: ProofClient, base: str, model: str) -> Observation:
+    """What the openai client sends for `embeddings.create`: POST {base_url}/embeddings with the model's name in the body."""
+    asked = client.http("POST", f"{base}/embeddings", {"model": model, "input": ["late invoice"]})
+    body = parsed(asked)
+    vectors = len(body.get("data") or []) if isinstance(body, dict) and asked.status == 200 else 0
+    return Observation({**answer_facts(asked), "vectors": vectors}, client.exchanges)
+
+
+# --- external models ------------------------------------------------------------------------------
+
+
+def create_external(
+    client: ProofClient, entity: Mapping[str, Any] | None = None, provider_config: Mapping[str, Any] | None = None
+) -> Observation:
+    """Create an endpoint with an external chat model; `entity` adds fields beside it, `provider_config` replaces its config."""
+    model = openai_chat()
+    if provider_config is not None:
+        model = {key: value for key, value in model.items() if key != "openai_config"} | dict(provider_config)
+    return create_endpoint(client, {"served_entities": [{"name": "chat", "external_model": model, **(entity or {})}]})
+
+
+def read_back_the_key(client: ProofClient) -> Observation:
+    """Create with a plain-text key, then search every answer for it."""
+    name = client.endpoint_name()
+    client.deploy(name, {"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
+    shown = client.http("GET", f"/api/2.0/serving-endpoints/{name}")
+    listed = client.http("GET", "/api/2.0/serving-endpoints")
+    seen = shown.response_body + listed.response_body
+    facts = {
+        "status": shown.status,
+        "key_in_answer": PROVIDER_KEY in seen,
+        "tail_in_answer": PROVIDER_KEY[-4:] in seen,
+        "base64_in_answer": base64.b64encode(PROVIDER_KEY.encode()).decode() in seen,
+        "provider_in_answer": '"openai"' in shown.response_body,
+    }
+    return Observation(facts, client.exchanges)
+
+
+def replace_external(client: ProofClient, how: str) -> Observation:
+    """Try to put the churn model behind an endpoint that serves an external model."""
+    name = client.endpoint_name()
+    chat = {"name": "chat", "external_model": openai_chat()}
+    client.deploy(name, {"served_entities": [chat]})
+    churn = churn_entity("1")
+    beside = {
+        "served_entities": [chat, churn],
+        "traffic_config": {
+            "routes": [
+                {"served_entity_name": "chat", "traffic_percentage": 0},
+                {"served_entity_name": "churn-1", "traffic_percentage": 100},
+            ]
+        },
+    }
+    configs: dict[str, Any] = {
+        "replace": {"served_entities": [churn]},
+        "same_name": {"served_entities": [{**churn, "name": "chat"}]},
+        "beside": beside,
+    }
+    outcome = client.update(name, configs[how])
+    return Observation({**answer_facts(client.exchanges[-1]), "exception": outcome.exception}, client.exchanges)
+
+
+def chat(client: ProofClient) -> Observation:
+    """Ask an external chat model one question and look at the shape of the answer."""
+    name = client.endpoint_name()
+    client.deploy(name, {"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
+    asked = client.invoke(name, {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 20})
+    body = parsed(asked) or {}
+    choices = body.get("choices") or [{}]
+    message = choices[0].get("message") or {}
+    facts = {
+        **answer_facts(asked),
+        "object": body.get("object", ""),
+        "keys": sorted(body),
+        "has_message_content": isinstance(message.get("content"), str) and bool(message.get("content")),
+        "has_predictions": "predictions" in body,
+        "has_candidates": "candidates" in body,
+        "first_choice_has_text": "text" in choices[0],
+    }
+    return Observation(facts, client.exchanges, [row(asked, sent="one message")])
+
+
+PROGRAMS: dict[str, Program] = {
+    "create_endpoint": Program(create_endpoint, needs_models=True),
+    "create_reserved": Program(create_reserved, needs_models=True),
+    "get_endpoint": Program(get_endpoint, needs_models=False),
+    "predict": Program(predict, needs_models=True),
+    "who_answered": Program(who_answered, needs_models=True),
+    "update_under_load": Program(update_under_load, needs_models=True),
+    "call_the_challenger": Program(call_the_challenger, needs_models=True),
+    "embed": Program(embed, needs_models=False),
+    "openai_embeddings": Program(openai_embeddings, needs_models=False),
+    "create_external": Program(create_external, needs_models=True),
+    "read_back_the_key": Program(read_back_the_key, needs_models=False),
+    "replace_external": Program(replace_external, needs_models=True),
+    "chat": Program(chat, needs_models=False),
+}

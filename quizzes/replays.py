@@ -1,0 +1,98 @@
+"""Replays of proofs in a learner's workspace: request one, run it in the background, say how it went."""
+
+import logging
+from dataclasses import asdict
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from quizzes.models import LabRun, Option, ProofRun
+from quizzes.proofs.access import client_for
+from quizzes.proofs.programs import PROGRAMS
+from quizzes.proofs.run import Proof, run_proof
+from quizzes.queue import QueueAway, enqueue
+from sandbox import public
+
+log = logging.getLogger(__name__)
+
+MAX_RUNNING = 3
+"""Replays wait for rollouts, which need threads of the same control worker (8): leave it most of them."""
+LONGEST_RUN = timedelta(minutes=5)
+TASK = "quizzes.replay_proof"
+NOT_YOURS = "The replay could not be started: the site's background worker cannot be reached. Try again in a moment."
+
+
+def request_replay(user: public.Person, option: Option) -> ProofRun:
+    """Queue a replay; one that is under way for the same option is returned instead."""
+    with transaction.atomic():
+        under_way = [ProofRun.State.QUEUED, ProofRun.State.RUNNING]
+        recent = timezone.now() - LONGEST_RUN
+        existing = ProofRun.objects.filter(user=user, option=option, state__in=under_way, created_at__gt=recent).first()
+        if existing is not None:
+            return existing
+        run = ProofRun.objects.create(user=user, option=option, message="Waiting for the background worker.")
+    try:
+        enqueue(TASK, run.pk)
+    except QueueAway:
+        _finish(run, ProofRun.State.ERROR, message=NOT_YOURS)
+    return run
+
+
+def claim(run_id: int) -> ProofRun | None:
+    """Make this process the one that runs it; None when it is done or somebody else's.
+
+    A message is delivered again when a worker died over it, so a run that is too old to be alive is claimed again.
+    """
+    stale = timezone.now() - LONGEST_RUN
+    claimable = ProofRun.objects.filter(pk=run_id, state=ProofRun.State.QUEUED) | ProofRun.objects.filter(
+        pk=run_id, state=ProofRun.State.RUNNING, started_at__lt=stale
+    )
+    if not claimable.update(state=ProofRun.State.RUNNING, started_at=timezone.now(), message="Opening your workspace."):
+        return None
+    return ProofRun.objects.select_related("option", "user").get(pk=run_id)
+
+
+def is_crowded() -> bool:
+    """Whether as many replays and lab solutions are running as may run at once."""
+    recent = timezone.now() - LONGEST_RUN
+    replays = ProofRun.objects.filter(state=ProofRun.State.RUNNING, started_at__gt=recent).count()
+    return replays + LabRun.objects.filter(solving_since__gt=recent).count() >= MAX_RUNNING
+
+
+def replay(run: ProofRun) -> None:
+    """Run the option's proof in the learner's workspace and keep what was seen."""
+    proof = Proof.of(run.option.proof)
+    try:
+        with client_for(run.user, f"proof-{run.pk}") as (client, workspace_id):
+            if PROGRAMS[proof.program].needs_models:
+                _say(run, "Registering the example models.")
+                public.install_example_models(workspace_id)
+            _say(run, "Sending the requests to the sandbox.")
+            result = run_proof(proof, client, is_key=run.option.is_key)
+    except Exception as error:
+        log.exception("proof run %s failed", run.pk)
+        _finish(run, ProofRun.State.ERROR, message=f"The sandbox could not run the proof: {error}"[:500])
+        return
+    kept = {**result.observation.to_dict(), "comparisons": [asdict(comparison) for comparison in result.comparisons]}
+    state = ProofRun.State.ERROR if result.confirmed is None else ProofRun.State.DONE
+    _finish(run, state, message=result.message, confirmed=result.confirmed, observation=kept)
+
+
+def expire_if_stuck(run: ProofRun) -> ProofRun:
+    """A run whose worker died without a word is shown as what it is once it is too old."""
+    waiting = run.state in {ProofRun.State.QUEUED, ProofRun.State.RUNNING}
+    if waiting and timezone.now() - run.created_at > 2 * LONGEST_RUN:
+        _finish(run, ProofRun.State.ERROR, message="The replay did not end in time. Start it again.")
+    return run
+
+
+def _say(run: ProofRun, message: str) -> None:
+    ProofRun.objects.filter(pk=run.pk).update(message=message)
+
+
+def _finish(run: ProofRun, state: str, **fields: object) -> None:
+    values = {"state": state, "finished_at": timezone.now(), **fields}
+    ProofRun.objects.filter(pk=run.pk).update(**values)
+    for name, value in values.items():
+        setattr(run, name, value)

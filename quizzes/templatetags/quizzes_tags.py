@@ -1,0 +1,62 @@
+"""Formatting for the study pages."""
+
+from functools import cache
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+
+register = template.Library()
+
+
+@cache
+def _renderer() -> MarkdownIt:
+    """CommonMark without raw HTML, links or images: what authors need is paragraphs, lists and code."""
+    return MarkdownIt("commonmark", {"html": False}).disable(["link", "image", "autolink", "html_inline", "html_block"])
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Text of an item or lab as HTML; everything that is not CommonMark is escaped."""
+    return mark_safe(_renderer().render(text))  # noqa: S308 - raw HTML is switched off
+
+
+@register.filter
+def markdown_line(text: str) -> SafeString:
+    """The same for a single line: no paragraph around it."""
+    return mark_safe(_renderer().renderInline(text))  # noqa: S308 - raw HTML is switched off
+
+
+VERDICTS = {
+    "pass": ("Passed", "circle-check", "success"),
+    "fail": ("Not yet", "circle-x", "danger"),
+    "error": ("Could not check", "alert-triangle", "warning"),
+    "not-run": ("Not checked", "circle-dashed", "idle"),
+}
+RUN_STATES = {
+    "setting-up": ("Being set up", "progress", "progress"),
+    "started": ("Under way", "player-play", "progress"),
+    "setup-failed": ("Set-up failed", "alert-triangle", "warning"),
+    "passed": ("Passed", "circle-check", "success"),
+    "ended": ("Ended", "flag", "idle"),
+    "not begun": ("Not begun", "circle-dashed", "idle"),
+    "begun": ("Begun", "player-play", "progress"),
+    "solution shown": ("Solution shown", "eye", "idle"),
+}
+
+
+@register.inclusion_tag("quizzes/_tag.html")
+def verdict_tag(verdict: str) -> dict[str, str]:
+    """A check's verdict as icon, word and colour."""
+    return _tag(VERDICTS.get(verdict, ("Not checked", "circle-dashed", "idle")))
+
+
+@register.inclusion_tag("quizzes/_tag.html")
+def run_tag(state: str) -> dict[str, str]:
+    """The state of a lab run as icon, word and colour."""
+    return _tag(RUN_STATES.get(state, (state.capitalize(), "question-mark", "idle")))
+
+
+def _tag(look: tuple[str, str, str]) -> dict[str, str]:
+    word, icon, tone = look
+    return {"word": word, "icon": icon, "tone": tone}

@@ -1,0 +1,73 @@
+"""The first page: the learner's next step, or the instructor's cohorts."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from quizzes import progress
+from quizzes.models import Cohort
+from quizzes.models.labs import LabRun
+from quizzes.views.people import person
+from sandbox.public import Person
+
+RECENT = 5
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What to do now: a sentence, why, and a button. `posts` says that the button starts something."""
+
+    title: str
+    why: str
+    label: str
+    url: str
+    posts: bool = False
+    objective: str = ""
+
+
+@login_required
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    if user.role == "instructor":
+        return render(request, "quizzes/home_instructor.html", {"cohorts": cohorts_led(user)})
+    labs = progress.lab_progress(user)
+    shown = {
+        "next_step": next_step(user, labs),
+        "open_attempts": progress.open_attempts(user)[:RECENT],
+        "recent_attempts": progress.recent_attempts(user)[:RECENT],
+        "labs": labs,
+        "enrolments": user.enrolments.select_related("cohort"),
+    }
+    return render(request, "quizzes/home.html", shown)
+
+
+def cohorts_led(user: Person) -> list[Cohort]:
+    """The instructor's cohorts with the number of members."""
+    return list(Cohort.objects.filter(instructor=user).annotate(members=Count("enrolments")))
+
+
+def next_step(user: Person, labs: list[progress.LabProgress]) -> NextStep:
+    """An open drill first, then a lab begun, then the weakest objective, then a first drill."""
+    attempt = progress.open_attempts(user).first()
+    if attempt is not None:
+        left = attempt.attempt_items.filter(responses=None).count()
+        url = reverse("attempt", args=[attempt.pk])
+        return NextStep(f"Go on with “{attempt.title}”", f"{left} of {attempt.attempt_items.count()} questions are open.", "Continue", url)
+    begun = next((p for p in labs if p.run and p.run.state in {LabRun.State.STARTED, LabRun.State.SETTING_UP}), None)
+    if begun is not None:
+        return NextStep(f"Finish the lab “{begun.lab.title}”", "You have begun it.", "Open the lab", reverse("lab_run", args=[begun.lab.slug]))
+    weakest = progress.weakest_objective(user)
+    if weakest is not None and weakest.facility is not None and weakest.facility.value < 1:
+        right = f"{weakest.facility.percentage} % right so far (n = {weakest.facility.n})."
+        return NextStep(
+            f"Practise “{weakest.objective.name}”", right, "Start a drill", reverse("start_drill"), posts=True, objective=weakest.objective.slug
+        )
+    if weakest is None:
+        return NextStep("Take your first drill", "Ten questions, each with feedback at once.", "Choose a drill", reverse("study"))
+    return NextStep("Do a lab", "Every question that you met was answered right. Show it with your hands.", "See the labs", reverse("labs"))
