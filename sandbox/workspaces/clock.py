@@ -8,7 +8,6 @@ from sandbox.errors import InvalidParameterValue
 from sandbox.workspaces.models import Workspace
 
 MAX_FACTOR = 100_000.0
-MAX_SKIP_S = 366 * 24 * 3600
 
 
 def epoch_ms(moment: datetime) -> int:
@@ -40,18 +39,7 @@ def set_factor(workspace: Workspace, factor: float) -> None:
     """Let the clock run `factor` times as fast from now on, without a jump."""
     if not 0 < factor <= MAX_FACTOR:
         raise InvalidParameterValue(f"The clock's factor must be above 0 and at most {MAX_FACTOR:g}, not {factor:g}.")
-    _set(workspace, factor, skipped=timedelta(0))
-
-
-def skip(workspace: Workspace, seconds: float) -> None:
-    """Put the clock forward: idle times, windows and schedules see that time as gone by."""
-    if not 0 <= seconds <= MAX_SKIP_S:
-        raise InvalidParameterValue(f"The clock can be put forward by 0 to {MAX_SKIP_S} seconds, not {seconds:g}.")
-    _set(workspace, workspace.clock_factor, skipped=timedelta(seconds=seconds))
-
-
-def _set(workspace: Workspace, factor: float, skipped: timedelta) -> None:
     moment = timezone.now()
-    workspace.clock_set_to, workspace.clock_set_at = at(workspace, moment) + skipped, moment
+    workspace.clock_set_to, workspace.clock_set_at = at(workspace, moment), moment
     workspace.clock_factor = factor
     workspace.save(update_fields=["clock_set_to", "clock_set_at", "clock_factor"])

@@ -1,6 +1,6 @@
 """The reconciler: what it does next, that it may be called again, and that the old config serves until the new one can."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from sandbox.serving import operations, rollout, sweep, tick
 from sandbox.serving.models import BuildStatus, DeploymentEvent, Endpoint, EndpointConfig, ModelBuild, ServedEntity
 from sandbox.serving.representation import detailed
 from sandbox.serving.serializers import read_config, read_endpoint
-from sandbox.workspaces import clock
+from sandbox.workspaces.models import Workspace
 
 SHA = "a" * 64
 
@@ -77,6 +77,10 @@ def deploy(workspace: Any, node: Any, control: Any, **create_arguments: Any) -> 
 
 def entity_of(endpoint: Endpoint, version: int) -> ServedEntity:
     return ServedEntity.objects.select_related("config").get(config__endpoint=endpoint, config__config_version=version)
+
+
+def run_clock_since(moment: datetime, workspace: Any, factor: float) -> None:
+    Workspace.objects.filter(id=workspace.id).update(clock_set_at=moment, clock_set_to=moment, clock_factor=factor)
 
 
 def event_types(endpoint: Endpoint) -> list[str]:
@@ -250,11 +254,13 @@ def test_an_idle_entity_goes_to_zero_and_a_call_wakes_it(workspace: Any, node: A
     tick.tick()
     assert node.stopped() == []
 
-    redis.set(live.idle_key(entity.id), timezone.now().timestamp())
-    clock.skip(workspace, 29 * 60)
+    ten_seconds_ago = timezone.now() - timedelta(seconds=10)
+    redis.set(live.idle_key(entity.id), ten_seconds_ago.timestamp())
+    ServedEntity.objects.filter(id=entity.id).update(state_changed_at=ten_seconds_ago)
+    run_clock_since(ten_seconds_ago, workspace, factor=170.0)  # 28 minutes
     tick.tick()
     assert node.stopped() == []
-    clock.skip(workspace, 61)
+    run_clock_since(ten_seconds_ago, workspace, factor=190.0)  # 32 minutes
     tick.tick()
     assert node.stopped() == [entity.id]
     entity.refresh_from_db()
@@ -278,7 +284,7 @@ def test_an_idle_entity_goes_to_zero_and_a_call_wakes_it(workspace: Any, node: A
 
 def test_an_entity_without_scale_to_zero_stays(workspace: Any, node: Any, control: Any) -> None:
     deploy(workspace, node, control)
-    clock.skip(workspace, 24 * 3600)
+    ServedEntity.objects.update(state_changed_at=timezone.now() - timedelta(days=1))
     tick.tick()
     assert node.orders() == []
 

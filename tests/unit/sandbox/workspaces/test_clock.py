@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.utils import timezone
 
 from sandbox.errors import InvalidParameterValue
 from sandbox.workspaces import clock
@@ -31,16 +30,6 @@ def test_changing_the_factor_does_not_make_it_jump() -> None:
     assert timedelta(0) <= after - before < timedelta(minutes=20)
     workspace.refresh_from_db()
     assert workspace.clock_factor == 2.0
-
-
-@pytest.mark.django_db
-def test_it_can_be_put_forward() -> None:
-    workspace = Workspace.objects.create(name="w")
-    moment = timezone.now()
-    clock.skip(workspace, 1800)
-    assert 1800 <= clock.elapsed_s(workspace, moment) < 1810
-    with pytest.raises(InvalidParameterValue, match="put forward by 0 to"):
-        clock.skip(workspace, -1)
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, 1e9, float("nan")])

@@ -116,7 +116,7 @@ def test_the_command_prints_one(workspace: Any, learner: Any) -> None:
     found = authenticate(out.getvalue().strip())
     assert found is not None
     assert (found.workspace_id, found.comment) == (workspace.id, "issued from the command line")
-    with pytest.raises(CommandError, match="There is no user 'nobody'. There is: ada."):
+    with pytest.raises(CommandError, match=r"There is no user 'nobody'\. There is: ada\."):
         call_command("issue_token", "nobody")
 
 
