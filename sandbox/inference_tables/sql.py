@@ -7,6 +7,7 @@ never too few. The jailed process gets their Parquet files as bytes and sees no 
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,13 @@ from sandbox.jail.limits import GIB, MIB, Limits
 
 logger = logging.getLogger(__name__)
 _JOB = "sandbox.inference_tables.sql_job"
+_TOO_LONG = "The statement took too long and was stopped."
+_TOO_LARGE = "The statement needs more memory than one statement may use. Name only the columns that you need."
+MAX_STATEMENT_BYTES = 20_000
+STATEMENTS_AT_ONCE = 3
+"""In one web process: each may take a processor and 2 GiB."""
+SLOT_TIMEOUT_S = 5.0
+_slots = threading.BoundedSemaphore(STATEMENTS_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,10 @@ class SqlColumn:
     name: str
     type_name: str
     type_text: str
+
+    @property
+    def is_number(self) -> bool:
+        return self.type_name in {"BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"}
 
 
 @dataclass(frozen=True)
@@ -87,8 +99,9 @@ def run_select(
 ) -> SqlResult:
     """Run one SELECT over the tables of the workspace. Raises SqlFailed."""
     started = time.monotonic()
-    folded = sql.casefold()
-    handed_over, files, notice = _hand_over(workspace_id, folded, limits.input_bytes)
+    if len(sql.encode("utf-8", "replace")) > MAX_STATEMENT_BYTES:
+        raise SqlFailed(f"The statement is longer than {MAX_STATEMENT_BYTES:,} bytes.")
+    handed_over, files, notice = _hand_over(workspace_id, sql.casefold(), limits.input_bytes)
     request = SqlRequest(
         sql=sql,
         parameters=list(parameters),
@@ -101,7 +114,7 @@ def run_select(
     )
     answer = _run(pack(request, files), limits)
     if "error" in answer:
-        raise SqlFailed(str(answer["error"]))
+        raise SqlFailed(str(answer["error"]), str(answer["error_code"]))
     return SqlResult(
         columns=tuple(SqlColumn(**column) for column in answer["columns"]),
         rows=answer["rows"],
@@ -154,18 +167,22 @@ def _run(payload: bytes, limits: SqlLimits) -> dict[str, Any]:
         address_space_bytes=limits.address_space_bytes,
         output_bytes=4 * limits.max_bytes + MIB,
     )
+    if not _slots.acquire(timeout=SLOT_TIMEOUT_S):
+        raise SqlFailed("Too many statements are running. Please try again in a moment.", "TEMPORARILY_UNAVAILABLE")
     try:
-        return json.loads(run_jailed(_JOB, payload, limits=jail_limits))  # type: ignore[no-any-return]
+        answer = json.loads(run_jailed(_JOB, payload, limits=jail_limits))
     except JobTimeout:
-        message = f"The statement took longer than {limits.soft_timeout_s:g} s and was stopped."
-        raise SqlFailed(message, "DEADLINE_EXCEEDED") from None
-    except JobFailed as failure:
+        raise SqlFailed(_TOO_LONG, "DEADLINE_EXCEEDED") from None
+    except JobFailed as failure:  # killed or crashed: the message is the launcher's
         logger.info("a statement ended without a result: %s", failure.message)
-        message = (
-            "The statement needs more memory or time than one statement may use. Name only the columns you need, or aggregate."
-        )
-        raise SqlFailed(message, "RESOURCE_EXHAUSTED") from None
+        if "processor time" in failure.message:
+            raise SqlFailed(_TOO_LONG, "DEADLINE_EXCEEDED") from None
+        raise SqlFailed(_TOO_LARGE, "RESOURCE_EXHAUSTED") from None
     except JailRefused as refusal:
         logger.error("SQL is off: %s", refusal)
         message = "SQL cannot be run on this machine because it offers no jail; `manage.py doctor` says what is missing."
         raise SqlFailed(message, "TEMPORARILY_UNAVAILABLE") from None
+    finally:
+        _slots.release()
+    assert isinstance(answer, dict)
+    return answer

@@ -1,7 +1,7 @@
 """The jailed job that runs one statement of a learner over the rows it was handed.
 
 Payload: 4 bytes length, a JSON header (`SqlRequest`), then the Parquet files of the named tables one after the other.
-Result: JSON, `{"columns": […], "rows": [[text or null]], "truncated": …}` or `{"error": sentence}`.
+Result: JSON, `{"columns": […], "rows": [[text or null]], "truncated": …}` or `{"error": sentence, "error_code": …}`.
 """
 
 import json
@@ -62,7 +62,8 @@ def run(payload: bytes) -> bytes:
     try:
         answer = execute(request, files)
     except Refused as refusal:
-        answer = {"error": str(refusal)}
+        answer = {"error": str(refusal), "error_code": "BAD_REQUEST"}
     except Exception as error:
-        answer = {"error": friendly(type(error).__name__, str(error))}
+        error_code, sentence = friendly(type(error).__name__, str(error))
+        answer = {"error": sentence, "error_code": error_code}
     return json.dumps(answer).encode()

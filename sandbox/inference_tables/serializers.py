@@ -1,0 +1,44 @@
+"""Body of the SQL Statement Execution API, field for field [sdk: sql.py, StatementExecutionAPI]."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+
+class ParameterBody(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=255)
+    value = serializers.CharField(required=False, allow_null=True, allow_blank=True, trim_whitespace=False, default=None)
+    type = serializers.CharField(required=False, max_length=100, default="STRING")
+
+
+class ExecuteStatementBody(serializers.Serializer[Any]):
+    """Any `warehouse_id` will do: there is one engine. The answer always waits for the result."""
+
+    statement = serializers.CharField(trim_whitespace=False)
+    warehouse_id = serializers.CharField()
+    catalog = serializers.CharField(required=False, allow_null=True, max_length=255)
+    schema = serializers.CharField(required=False, max_length=255, default="default")
+    parameters = ParameterBody(many=True, required=False, default=list)
+    row_limit = serializers.IntegerField(required=False, allow_null=True, min_value=1, default=None)
+    byte_limit = serializers.IntegerField(required=False, allow_null=True, min_value=1, default=None)
+    wait_timeout = serializers.CharField(required=False, default="10s")
+    on_wait_timeout = serializers.ChoiceField(required=False, choices=["CONTINUE", "CANCEL"], default="CONTINUE")
+    disposition = serializers.CharField(required=False, default="INLINE")
+    format = serializers.CharField(required=False, default="JSON_ARRAY")
+
+    def validate_wait_timeout(self, value: str) -> str:
+        match = re.fullmatch(r"(\d{1,3})s", value)
+        if match is None or not (int(match[1]) == 0 or 5 <= int(match[1]) <= 50):
+            raise serializers.ValidationError(f"'{value}' is not 0s or a time between 5s and 50s.")
+        return value
+
+    def validate_disposition(self, value: str) -> str:
+        if value != "INLINE":
+            raise serializers.ValidationError(f"'{value}' is not available here; use INLINE.")
+        return value
+
+    def validate_format(self, value: str) -> str:
+        if value != "JSON_ARRAY":
+            raise serializers.ValidationError(f"'{value}' is not available here; use JSON_ARRAY.")
+        return value
