@@ -2,8 +2,14 @@
 
 import base64
 import json
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
@@ -79,6 +85,53 @@ class Node:
         app.send_task(CONTROL_REPLICA_CHANGED, args=(entity_id,), exchange="", routing_key="control")
 
 
+class Registry:
+    """The MLflow server's side of the few calls that the control plane makes, on its UNIX socket."""
+
+    def __init__(self, socket: Path) -> None:
+        self.versions: dict[tuple[str, str], int] = {}
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self._answer(200, {})
+
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                asked = dict(parse_qsl(url.query))
+                if url.path.endswith("/experiments/get-by-name"):
+                    self._answer(200, {"experiment": {"experiment_id": "1"}})
+                elif (created := registry.versions.get((asked["name"], asked["version"]))) is None:
+                    self._answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Model Version not found."})
+                else:
+                    source = f"models:/m-{created}"
+                    self._answer(200, {"model_version": {**asked, "source": source, "creation_timestamp": created}})
+
+            def _answer(self, status: int, body: dict[str, Any]) -> None:
+                content = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: Any) -> None:
+                return
+
+        class Server(ThreadingMixIn, UnixStreamServer):
+            daemon_threads = True
+
+            def get_request(self) -> Any:
+                request, _ = super().get_request()
+                return request, ("local", 0)
+
+        self.server = Server(str(socket), Handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def add(self, name: str, version: str) -> None:
+        self.versions[name, version] = len(self.versions) + self.versions.get((name, version), 0) + 1
+
+
 def pop(redis: Any, queue: str) -> tuple[str, list[Any]] | None:
     """The oldest message of a Celery queue: task name and arguments."""
     raw = redis.rpop(queue)
@@ -97,3 +150,12 @@ def node(redis: Any) -> Node:
 @pytest.fixture
 def control(redis: Any) -> Control:
     return Control(redis)
+
+
+@pytest.fixture
+def registry(data_dir: Path, settings: Any) -> Iterator[Registry]:
+    settings.MLFLOW_SOCKET = data_dir / "mlflow.sock"
+    registry = Registry(settings.MLFLOW_SOCKET)
+    yield registry
+    registry.server.shutdown()
+    registry.server.server_close()
