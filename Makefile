@@ -30,7 +30,7 @@ imports: venv-dev ## which package may import which
 	PYTHONPATH=.:platform $(BIN)/lint-imports
 
 bench: venv-dev ## compare with `mlflow models serve` on this machine; writes benchmarks/results/
-	$(BIN)/python benchmarks/run.py
+	PYTHONPATH=.:platform $(BIN)/python -m benchmarks.run
 
 proofs: venv-dev ## run every executable proof against a sandbox of its own
 	$(BIN)/python manage.py run_proofs

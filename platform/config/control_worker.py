@@ -1,4 +1,4 @@
-"""What the control plane's Celery worker carries besides its tasks: the periodic schedule and its heartbeat."""
+"""What the control plane's Celery worker carries besides its tasks: first content, the periodic schedule, a heartbeat."""
 
 import time
 from importlib import import_module
@@ -8,8 +8,10 @@ import redis
 from celery import Celery, bootsteps
 from celery.beat import EmbeddedService
 from django.conf import settings
+from django.db import connection
 
 from config.health import CONTROL_HEARTBEAT_KEY
+from sandbox.serving.foundation import ensure_foundation_endpoints
 
 SCHEDULED_MODULES = ("sandbox.serving.tasks", "sandbox.inference_tables.tasks")
 """Each has BEAT_SCHEDULE, entries in Celery's own form."""
@@ -39,7 +41,10 @@ def _expiry_s(schedule: Any) -> float:
 
 
 class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
-    """The scheduler thread: starts with the first connection to the broker and survives reconnections."""
+    """The scheduler thread: starts with the first connection to the broker and survives reconnections.
+
+    The preconfigured endpoints are made just before, here and not in `set_up`, because that needs the broker.
+    """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -49,6 +54,8 @@ class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def start(self, consumer: Any) -> None:
         if self._service is None:
+            ensure_foundation_endpoints()
+            connection.close()
             self._service = EmbeddedService(consumer.app, thread=True)
             self._service.start()
 
@@ -56,7 +63,7 @@ class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
 class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     """Writes the time each second while the worker is connected and consuming (`config.health` reads it)."""
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    requires = (Beat,)
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)

@@ -1,0 +1,35 @@
+"""The model both sides serve: a random forest of 100 trees over 20 numbers, and the rows it is asked about."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+
+TREES, FEATURES, ROWS = 100, 20, 500
+
+
+def table(seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """2,000 rows of 20 float columns `f0` … `f19`, and their classes."""
+    values, classes = make_classification(2000, FEATURES, n_informative=12, flip_y=0.1, random_state=seed)
+    return pd.DataFrame(values.astype("float32").astype("float64"), columns=[f"f{i}" for i in range(FEATURES)]), classes
+
+
+def forest(seed: int) -> RandomForestClassifier:
+    """A forest of its own for each seed; they disagree on some rows, which tells who answered."""
+    features, classes = table()
+    return RandomForestClassifier(TREES, max_depth=10, random_state=seed, n_jobs=1).fit(features, classes)
+
+
+def write_requests(path: Path, versions: list[Any]) -> None:
+    """One row per request, with what each version predicts for it."""
+    rows = table(seed=1)[0].head(ROWS)
+    predictions = [model.predict(rows).tolist() for model in versions]
+    entries = [
+        {"body": {"dataframe_records": [record]}, "predictions": [[answers[place]] for answers in predictions]}
+        for place, record in enumerate(rows.to_dict(orient="records"))
+    ]
+    path.write_text(json.dumps(entries))
