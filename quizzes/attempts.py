@@ -1,7 +1,7 @@
 """The writes of an attempt: start it, record an answer, finish it."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from quizzes.behaviours import BEHAVIOURS
-from quizzes.models import Attempt, AttemptItem, Exam, Form, Item, Objective, Option, Response
+from quizzes.models import Attempt, AttemptItem, Exam, Form, Item, ItemVersion, Objective, Option, Response
 from quizzes.option_order import shuffled
 from sandbox.public import Person
 
@@ -40,8 +40,8 @@ def start_attempt(
     user: Person, *, exam: Exam | None = None, objective: Objective | None = None, form: Form | None = None
 ) -> Attempt:
     """A drill on a form, an objective or an exam; raises NoItems when there is nothing usable."""
-    items = _items_for(user, exam=exam, objective=objective, form=form)
-    if not items:
+    versions = _versions_for(user, exam=exam, objective=objective, form=form)
+    if not versions:
         raise NoItems
     with transaction.atomic():
         attempt = Attempt.objects.create(
@@ -52,8 +52,8 @@ def start_attempt(
             title=_title(exam, objective, form),
             seed=secrets.randbits(62),
         )
-        for position, item in enumerate(items, 1):
-            AttemptItem.objects.create(attempt=attempt, position=position, version_id=item.current_id)
+        for position, version in enumerate(versions, 1):
+            AttemptItem.objects.create(attempt=attempt, position=position, version=version)
     return attempt
 
 
@@ -62,20 +62,30 @@ def _title(exam: Exam | None, objective: Objective | None, form: Form | None) ->
     return ": ".join(named) or "Mixed drill"
 
 
-def _items_for(user: Person, *, exam: Exam | None, objective: Objective | None, form: Form | None) -> list[Item]:
+def _versions_for(user: Person, *, exam: Exam | None, objective: Objective | None, form: Form | None) -> list[ItemVersion]:
     """A form's items in its order; else the items that this learner has answered least often, at most DRILL_LENGTH."""
     usable = Item.objects.usable(timezone.now().date())
     if form is not None:
-        return list(usable.filter(form_items__form=form).order_by("form_items__position"))
+        return _current_versions(
+            usable.filter(form_items__form=form).order_by("form_items__position").values_list("pk", flat=True)
+        )
     if objective is not None:
         usable = usable.filter(objective=objective)
     elif exam is not None:
         blueprint = exam.blueprints.first()
         usable = usable.filter(objective__lines__blueprint=blueprint)
     answered = Count("versions__attempt_items__responses", filter=Q(versions__attempt_items__attempt__user=user))
-    by_exposure = list(usable.annotate(answered=answered))
-    secrets.SystemRandom().shuffle(by_exposure)
-    return sorted(by_exposure, key=lambda item: item.answered)[:DRILL_LENGTH]
+    by_exposure = list(usable.annotate(answered=answered).order_by("answered").values_list("answered", "pk"))
+    chosen = [pk for _, pk in sorted(by_exposure, key=lambda row: (row[0], secrets.randbits(32)))[:DRILL_LENGTH]]
+    secrets.SystemRandom().shuffle(chosen)
+    return _current_versions(chosen)
+
+
+def _current_versions(item_ids: Iterable[int]) -> list[ItemVersion]:
+    """The versions to ask, in the order of the items."""
+    wanted = list(item_ids)
+    items = Item.objects.select_related("current").in_bulk(wanted)
+    return [version for pk in wanted if (version := items[pk].current) is not None]
 
 
 def options_shown(attempt: Attempt, attempt_item: AttemptItem) -> list[Option]:

@@ -94,7 +94,9 @@ def read_catalogue(folder: Path) -> Catalogue:
     """Blueprints and misconceptions of a folder of banks."""
     blueprints = _read(folder / "blueprints.yaml")
     misconceptions = _read(folder / "misconceptions.yaml")
-    return Catalogue(tuple(blueprints["exams"]), tuple(blueprints["objectives"]), {str(k): str(v) for k, v in misconceptions.items()})
+    return Catalogue(
+        tuple(blueprints["exams"]), tuple(blueprints["objectives"]), {str(k): str(v) for k, v in misconceptions.items()}
+    )
 
 
 def read_banks(folder: Path) -> list[BankSpec]:

@@ -108,7 +108,7 @@ def add_version(item: Item, spec: ItemSpec) -> ItemVersion:
             is_key=option.is_key,
             rationale=option.rationale,
             misconception=option.misconception,
-            proof=option.proof,
+            proof=option.proof or {},
         )
     return version
 

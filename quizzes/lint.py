@@ -24,7 +24,9 @@ NEAR_DUPLICATE = 0.6
 BLOOM = ("remember", "understand", "apply", "analyse", "evaluate")
 
 _LETTER = re.compile(r"\b(?:option|answer|choice)s?\s+[A-E]\b|\b[A-E]\s+(?:is|was)\s+(?:wrong|right|correct|incorrect)\b")
-_ALL_OR_NONE = re.compile(r"\b(?:all|none|both|neither)\s+of\s+the(?:se)?\s+(?:above|below|options|answers)\b|\b[A-E]\s+and\s+[A-E]\b", re.I)
+_ALL_OR_NONE = re.compile(
+    r"\b(?:all|none|both|neither)\s+of\s+the(?:se)?\s+(?:above|below|options|answers)\b|\b[A-E]\s+and\s+[A-E]\b", re.I
+)
 _NEGATIVE = re.compile(r"\b(?:not|except|never)\b", re.I)
 _ABSOLUTE = re.compile(r"\b(?:always|never|only|all|every|must)\b", re.I)
 _VAGUE = re.compile(r"\b(?:sometimes|usually|often|frequently|generally)\b", re.I)
@@ -116,7 +118,10 @@ def _length_cue(item: ItemSpec) -> Iterator[Problem]:
         return
     ratio = len(item.options[item.key_position].text) / mean(len(option.text) for option in item.options if not option.is_key)
     if not LENGTH_CUE[0] <= ratio <= LENGTH_CUE[1]:
-        yield "warning", f"The key is {ratio:.2f} times as long as the mean distractor ({LENGTH_CUE[0]} to {LENGTH_CUE[1]} is fine)."
+        yield (
+            "warning",
+            f"The key is {ratio:.2f} times as long as the mean distractor ({LENGTH_CUE[0]} to {LENGTH_CUE[1]} is fine).",
+        )
 
 
 def _loose_words(item: ItemSpec) -> Iterator[Problem]:
@@ -161,8 +166,18 @@ def _proofs(item: ItemSpec) -> Iterator[Problem]:
 
 
 ITEM_RULES: tuple[Callable[[ItemSpec], Iterator[Problem]], ...] = (
-    _one_key, _letters, _all_or_none, _negative_stem, _question, _length_cue, _loose_words, _clang, _numbers_in_order, _naming, _proofs,
-)  # fmt: skip
+    _one_key,
+    _letters,
+    _all_or_none,
+    _negative_stem,
+    _question,
+    _length_cue,
+    _loose_words,
+    _clang,
+    _numbers_in_order,
+    _naming,
+    _proofs,
+)
 
 
 def _tags(item: ItemSpec, catalogue: Catalogue) -> Iterator[Problem]:
@@ -217,13 +232,12 @@ def _longest_is_key(bank: BankSpec) -> Iterator[Finding]:
     if len(cued) / len(judged) > allowed:
         names = ", ".join(item.key for item in cued)
         share = f"{len(cued)} of {len(judged)}"
-        yield Finding("error", "longest_is_key", bank.slug, f"In {share} items the key is the longest option ({allowed:.0%} may be): {names}.")
+        message = f"In {share} items the key is the longest option ({allowed:.0%} may be): {names}."
+        yield Finding("error", "longest_is_key", bank.slug, message)
 
 
 def _key_is_longest(item: ItemSpec) -> bool:
-    return all(
-        len(item.options[item.key_position].text) > len(option.text) for option in item.options if not option.is_key
-    )
+    return all(len(item.options[item.key_position].text) > len(option.text) for option in item.options if not option.is_key)
 
 
 def _near_duplicates(bank: BankSpec) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """What one learner has done: read-only queries for her pages."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import Count, Q, QuerySet
 
@@ -19,6 +20,20 @@ class ObjectiveProgress:
     domain_percentage: int
     items: int
     facility: Facility | None
+
+
+class AttemptCounts(TypedDict):
+    """What `_counted` adds to an attempt."""
+
+    questions: int
+    answered: int
+    right: int
+
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    CountedAttempt = WithAnnotations[Attempt, AttemptCounts]
 
 
 @dataclass(frozen=True)
@@ -66,17 +81,17 @@ def weakest_objective(user: Person) -> ObjectiveProgress | None:
     return ObjectiveProgress(objective, "", 0, objective.items.filter(retired=False).count(), facilities[lowest])
 
 
-def open_attempts(user: Person) -> QuerySet[Attempt]:
+def open_attempts(user: Person) -> "QuerySet[CountedAttempt]":
     """Attempts with questions left, the newest first, with the number of answers."""
     return _counted(Attempt.objects.filter(user=user, finished_at=None))
 
 
-def recent_attempts(user: Person) -> QuerySet[Attempt]:
+def recent_attempts(user: Person) -> "QuerySet[CountedAttempt]":
     """Finished attempts, the newest first, with numbers of questions, answers and right answers."""
     return _counted(Attempt.objects.filter(user=user).exclude(finished_at=None))
 
 
-def _counted(attempts: QuerySet[Attempt]) -> QuerySet[Attempt]:
+def _counted(attempts: QuerySet[Attempt]) -> "QuerySet[CountedAttempt]":
     return attempts.annotate(
         questions=Count("attempt_items", distinct=True),
         answered=Count("attempt_items__responses", distinct=True),

@@ -14,8 +14,6 @@ class QueueAway(Exception):
 def enqueue(task: str, row_id: int, countdown_s: int = 0) -> None:
     """One message with one row's id."""
     try:
-        current_app.send_task(
-            task, args=(row_id,), exchange="", routing_key=QUEUE, retry=False, countdown=countdown_s or None
-        )
+        current_app.send_task(task, args=(row_id,), exchange="", routing_key=QUEUE, retry=False, countdown=countdown_s or None)
     except (OperationalError, RedisError, OSError) as error:
         raise QueueAway(str(error)) from error

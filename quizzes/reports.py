@@ -168,18 +168,28 @@ def _scores(run_ids: list[int]) -> dict[int, int]:
 
 
 def heatmap(report: CohortProgress) -> dict[str, Any]:
-    """The picture of the table: an ECharts option, facility in percent by learner and objective."""
+    """The picture of the table as an ECharts option: a square for each learner and objective, fuller for a higher facility.
+
+    Squares of a scatter series, since the vendored build has no heat map; the number stands in each square.
+    """
     cells = [
-        [column, line, cell.percentage]
+        {"value": [column, line, cell.percentage], "itemStyle": {"opacity": round(0.15 + 0.85 * cell.percentage / 100, 2)}}
         for line, row in enumerate(report.rows)
         for column, cell in enumerate(row.cells)
         if cell.percentage is not None
     ]
     return {
-        "tooltip": {"position": "top"},
-        "grid": {"left": 8, "right": 8, "top": 8, "bottom": 72, "containLabel": True},
-        "xAxis": {"type": "category", "data": [o.name for o in report.objectives], "axisLabel": {"rotate": 30}},
+        "grid": {"left": 8, "right": 24, "top": 16, "bottom": 8, "containLabel": True},
+        "xAxis": {"type": "category", "data": [o.name for o in report.objectives], "axisLabel": {"interval": 0, "rotate": 35}},
         "yAxis": {"type": "category", "data": [row.username for row in report.rows], "inverse": True},
-        "visualMap": {"min": 0, "max": 100, "orient": "horizontal", "left": "center", "bottom": 0, "text": ["100 %", "0 %"]},
-        "series": [{"name": "facility %", "type": "heatmap", "data": cells, "label": {"show": True}}],
+        "series": [
+            {
+                "name": "facility in percent",
+                "type": "scatter",
+                "symbol": "roundRect",
+                "symbolSize": [44, 28],
+                "data": cells,
+                "label": {"show": True, "formatter": "{@[2]} %", "position": "right"},
+            }
+        ],
     }

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -12,7 +14,7 @@ from sandbox import live
 from sandbox.errors import ApiError, ResourceDoesNotExist
 from sandbox.inference_tables import delta
 from sandbox.inference_tables.names import TableName
-from sandbox.registry import mlflow_store
+from sandbox.registry import datasets, example_models, mlflow_store
 from sandbox.serving import operations as serving
 from sandbox.serving import representation, snapshot
 from sandbox.serving.models import Endpoint, EndpointConfig
@@ -150,6 +152,18 @@ def _issue(workspace: Workspace, user: User, lifetime_s: int) -> WorkspaceAccess
 # --- models ---------------------------------------------------------------------------------------
 
 
+def install_example_models(workspace_id: str) -> None:
+    """Register the example models that the workspace does not have yet (main.default.churn with two versions, and more)."""
+    example_models.install_models(workspace_id)
+
+
+@cache
+def example_customers(limit: int) -> tuple[dict[str, Any], ...]:
+    """Rows of the generated churn table with the columns that main.default.churn takes."""
+    table = datasets.churn(limit)
+    return tuple({column: row[column] for column in table.features} for row in table.rows)
+
+
 def resolve_alias(workspace_id: str, model: str, alias: str) -> str:
     """The version that an alias points to."""
     return mlflow_store.resolve_alias(workspace_id, model, alias)
@@ -207,7 +221,7 @@ def _entities(config: EndpointConfig | None) -> tuple[EntitySummary, ...]:
 
 # --- captured requests ----------------------------------------------------------------------------
 
-_CAPTURED_COLUMNS = [field for field in CapturedRequest.__dataclass_fields__]
+_CAPTURED_COLUMNS = list(CapturedRequest.__dataclass_fields__)
 
 
 def captured_requests(workspace_id: str, endpoint_name: str, since: datetime) -> list[CapturedRequest]:

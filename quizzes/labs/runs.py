@@ -31,8 +31,7 @@ def specification(lab: Lab) -> LabSpec:
 
 def current_run(user: public.Person, lab: Lab) -> LabRun | None:
     """The run that the learner is in; None when she has begun none or ended it."""
-    run = LabRun.objects.filter(user=user, lab=lab).exclude(state=LabRun.State.ENDED).select_related("lab").first()
-    return run
+    return LabRun.objects.filter(user=user, lab=lab).exclude(state=LabRun.State.ENDED).select_related("lab").first()
 
 
 def start_run(user: public.Person, lab: Lab) -> LabRun:

@@ -1,15 +1,17 @@
 """Rows that are written once: a change is a new row. Only erasing a person takes them along (by cascade)."""
 
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from django.db import models
+
+M = TypeVar("M", bound=models.Model, covariant=True)
 
 
 class ImmutableRowError(Exception):
     """Somebody tried to change or delete a row that may only be added."""
 
 
-class AppendOnlyQuerySet(models.QuerySet[Any]):
+class AppendOnlyQuerySet(models.QuerySet[M]):
     """Refuses the bulk ways around `AppendOnly.save`."""
 
     def update(self, **kwargs: Any) -> NoReturn:
@@ -22,7 +24,7 @@ class AppendOnlyQuerySet(models.QuerySet[Any]):
 class AppendOnly(models.Model):
     """Base of append-only rows: the first `save` inserts, a second one is refused."""
 
-    objects: ClassVar[models.Manager[Any]] = AppendOnlyQuerySet.as_manager()
+    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
         abstract = True

@@ -83,8 +83,8 @@ class Option(AppendOnly):
     rationale = models.TextField()
     misconception = models.SlugField(max_length=80)
     """Distractor: the belief that choosing it shows. Key: the belief that choosing it speaks against."""
-    proof = models.JSONField(null=True)
-    """{program, arguments, claims, observed}: see quizzes.proofs; None when nothing can be run."""
+    proof = models.JSONField(default=dict)
+    """{program, arguments, claims, observed}: see quizzes.proofs; empty when nothing can be run."""
 
     class Meta:
         ordering = ["position"]

@@ -13,11 +13,11 @@ EXAMPLE_CUSTOMERS = 50
 
 
 @contextmanager
-def client_for(user: public.Person, prefix: str) -> Iterator[tuple[ProofClient, str]]:
+def client_for(user: public.Person, prefix: str, site_url: str = "") -> Iterator[tuple[ProofClient, str]]:
     """(client, workspace id) of the person's workspace; the token is revoked at the end."""
     workspace_id = public.open_workspace(user)
     access = public.issue_proof_token(workspace_id, user, TOKEN_LIFETIME_S)
-    client = open_client(access, prefix)
+    client = open_client(access, prefix, site_url)
     try:
         yield client, workspace_id
     finally:

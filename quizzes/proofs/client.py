@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
-from databricks.sdk.errors import DatabricksError
+from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServingEndpointDetailed
 
 from quizzes.proofs.observation import Exchange, cut
@@ -41,7 +41,7 @@ class ProofClient:
         """`customers`: example rows for main.default.churn, column to value."""
         self.customers = customers
         self.site_url = site_url.rstrip("/")
-        self.prefix = prefix
+        self._base_prefix = self.prefix = prefix
         self.exchanges: list[Exchange] = []
         self._token = token
         self._created: set[str] = set()
@@ -59,6 +59,12 @@ class ProofClient:
 
     def close(self) -> None:
         self._http.close()
+
+    def begin(self, label: str) -> None:
+        """Start another proof on this connection: nothing recorded, names with a prefix of its own."""
+        self.prefix = f"{self._base_prefix}-{label}"
+        self.exchanges = []
+        self._created = set()
 
     # --- calls ------------------------------------------------------------------------------------
 
@@ -113,10 +119,10 @@ class ProofClient:
         with self.unrecorded():
             while time.monotonic() < deadline:
                 outcome = self.sdk(lambda: self.workspace.serving_endpoints.get(name))
-                state = outcome.value.state if outcome.value else None
-                update = state.config_update.value if state and state.config_update else ""
-                if update == "NOT_UPDATING" and state.ready and state.ready.value == "READY":
-                    found: ServingEndpointDetailed = outcome.value
+                found: ServingEndpointDetailed | None = outcome.value
+                update = found.state.config_update.value if found and found.state and found.state.config_update else ""
+                ready = found.state.ready.value if found and found.state and found.state.ready else ""
+                if found and update == "NOT_UPDATING" and ready == "READY":
                     return found
                 if update in {"UPDATE_FAILED", "UPDATE_CANCELED"}:
                     raise ProofCouldNotRun(f"The deployment of {name} ended with {update}.")
@@ -127,9 +133,11 @@ class ProofClient:
         """`serving_endpoints.update_config` with the given body; does not wait."""
         body = EndpointCoreConfigInput.from_dict(dict(config))
         return self.sdk(
-            lambda: self.workspace.serving_endpoints.update_config(
-                name=name, served_entities=body.served_entities, traffic_config=body.traffic_config
-            ).response
+            lambda: (
+                self.workspace.serving_endpoints.update_config(
+                    name=name, served_entities=body.served_entities, traffic_config=body.traffic_config
+                ).response
+            )
         )
 
     def invoke(self, name: str, body: Any, **more: Any) -> Exchange:
@@ -171,4 +179,3 @@ class ProofClient:
         exchange = Exchange(method, path, cut(sent), status, received, shown, duration_ms)
         self.exchanges.append(exchange)
         return exchange
-

@@ -103,8 +103,9 @@ def get_endpoint(client: ProofClient, name: str) -> Observation:
     """`serving_endpoints.get` of a name that nobody created."""
     outcome = client.sdk(lambda: client.workspace.serving_endpoints.get(f"{client.prefix}-{name}"))
     facts = answer_facts(client.exchanges[-1])
-    ready = outcome.value.state.ready.value if outcome.value else ""
-    return Observation({**facts, "exception": outcome.exception, "returned": outcome.value is not None, "ready": ready}, client.exchanges)
+    facts |= {"exception": outcome.exception, "returned": outcome.value is not None}
+    facts |= {"ready": outcome.value.state.ready.value if outcome.value else ""}
+    return Observation(facts, client.exchanges)
 
 
 def _input_body(form: str, record: dict[str, Any]) -> Any:
@@ -224,17 +225,17 @@ def embed(client: ProofClient, texts: Sequence[str]) -> Observation:
     asked = client.invoke(EMBEDDINGS, {"input": list(texts)})
     body = parsed(asked) or {}
     usage = body.get("usage") or {}
-    data = body.get("data") or []
+    entries = [entry for entry in body.get("data") or [] if isinstance(entry, dict)]
     facts = {
         **answer_facts(asked),
         "object": body.get("object", ""),
         "keys": sorted(body),
-        "vectors": sum(isinstance(entry.get("embedding"), list) for entry in data if isinstance(entry, dict)),
+        "vectors": sum(isinstance(entry.get("embedding"), list) for entry in entries),
         "usage_keys": sorted(usage),
         "prompt_tokens": usage.get("prompt_tokens", 0),
         "header_names": sorted(asked.response_headers),
     }
-    rows = [{"index": entry.get("index"), "dimensions": len(entry.get("embedding", []))} for entry in data if isinstance(entry, dict)]
+    rows = [{"index": entry.get("index"), "dimensions": len(entry.get("embedding", []))} for entry in entries]
     return Observation(facts, client.exchanges, rows)
 
 

@@ -67,6 +67,5 @@ def _sentence(is_key: bool, as_recorded: bool, claim_seen: bool) -> str:
 
 def shown(observation: Observation) -> Observation:
     """The observation with long answers cut for the page."""
-    return replace(
-        observation, exchanges=[replace(exchange, response_body=cut(exchange.response_body)) for exchange in observation.exchanges]
-    )
+    exchanges = [replace(exchange, response_body=cut(exchange.response_body)) for exchange in observation.exchanges]
+    return replace(observation, exchanges=exchanges)

@@ -63,11 +63,9 @@ def answer(request: HttpRequest, attempt_id: int, position: int) -> HttpResponse
     attempt_item = get_object_or_404(_questions(found), position=position)
     given = AnswerInput(request.POST)
     if not given.is_valid():
-        return _again(request, found, attempt_item, next(iter(given.errors.values()))[0])
+        return _again(request, found, attempt_item, str(next(iter(given.errors.values()))[0]))
     try:
-        record_response(
-            found, attempt_item, number=given.cleaned_data["option"], sequence=given.cleaned_data["sequence"]
-        )
+        record_response(found, attempt_item, number=given.cleaned_data["option"], sequence=given.cleaned_data["sequence"])
     except NoSuchOption:
         return _again(request, found, attempt_item, "Choose one of the options shown.")
     except AttemptClosed:

@@ -10,12 +10,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from quizzes import progress
-from quizzes.models import Cohort
+from quizzes.models import Cohort, Enrolment
 from quizzes.models.labs import LabRun
 from quizzes.views.people import person
 from sandbox.public import Person
 
 RECENT = 5
+BEGUN = {LabRun.State.STARTED, LabRun.State.SETTING_UP}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "open_attempts": progress.open_attempts(user)[:RECENT],
         "recent_attempts": progress.recent_attempts(user)[:RECENT],
         "labs": labs,
-        "enrolments": user.enrolments.select_related("cohort"),
+        "enrolments": Enrolment.objects.filter(user=user).select_related("cohort"),
     }
     return render(request, "quizzes/home.html", shown)
 
@@ -56,18 +57,22 @@ def next_step(user: Person, labs: list[progress.LabProgress]) -> NextStep:
     """An open drill first, then a lab begun, then the weakest objective, then a first drill."""
     attempt = progress.open_attempts(user).first()
     if attempt is not None:
-        left = attempt.attempt_items.filter(responses=None).count()
-        url = reverse("attempt", args=[attempt.pk])
-        return NextStep(f"Go on with “{attempt.title}”", f"{left} of {attempt.attempt_items.count()} questions are open.", "Continue", url)
-    begun = next((p for p in labs if p.run and p.run.state in {LabRun.State.STARTED, LabRun.State.SETTING_UP}), None)
+        left = attempt.questions - attempt.answered
+        why = f"{left} of {attempt.questions} questions are open."
+        return NextStep(f"Go on with “{attempt.title}”", why, "Continue", reverse("attempt", args=[attempt.pk]))
+    begun = next((entry for entry in labs if entry.run and entry.run.state in BEGUN), None)
     if begun is not None:
-        return NextStep(f"Finish the lab “{begun.lab.title}”", "You have begun it.", "Open the lab", reverse("lab_run", args=[begun.lab.slug]))
+        url = reverse("lab_run", args=[begun.lab.slug])
+        return NextStep(f"Finish the lab “{begun.lab.title}”", "You have begun it.", "Open the lab", url)
     weakest = progress.weakest_objective(user)
-    if weakest is not None and weakest.facility is not None and weakest.facility.value < 1:
-        right = f"{weakest.facility.percentage} % right so far (n = {weakest.facility.n})."
-        return NextStep(
-            f"Practise “{weakest.objective.name}”", right, "Start a drill", reverse("start_drill"), posts=True, objective=weakest.objective.slug
-        )
     if weakest is None:
-        return NextStep("Take your first drill", "Ten questions, each with feedback at once.", "Choose a drill", reverse("study"))
-    return NextStep("Do a lab", "Every question that you met was answered right. Show it with your hands.", "See the labs", reverse("labs"))
+        return NextStep(
+            "Take your first drill", "Up to ten questions, each with feedback at once.", "Choose a drill", reverse("study")
+        )
+    if weakest.facility is not None and weakest.facility.value < 1:
+        title, slug = f"Practise “{weakest.objective.name}”", weakest.objective.slug
+        why = f"{weakest.facility.percentage} % right so far (n = {weakest.facility.n})."
+        return NextStep(title, why, "Start a drill", reverse("start_drill"), posts=True, objective=slug)
+    return NextStep(
+        "Do a lab", "You answered everything right so far. Now do it with your hands.", "See the labs", reverse("labs")
+    )

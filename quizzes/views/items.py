@@ -1,5 +1,6 @@
 """One item after it was answered: rationales, sources, and the replay of its proofs."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,6 +15,17 @@ from quizzes.misconceptions import sentence_of
 from quizzes.models import Item, Option, ProofRun
 from quizzes.views.people import own_proof_run, person, wants_fragment
 from sandbox.public import Person
+
+
+@dataclass(frozen=True)
+class ShownOption:
+    """An option with all that is known about it; `run` is what the fragment of its latest replay shows."""
+
+    option: Option
+    misconception: str
+    was_chosen: bool
+    run: dict[str, Any] | None
+
 
 SEES_ALL = {"instructor", "author"}
 
@@ -30,15 +42,11 @@ def item(request: HttpRequest, item_id: int) -> HttpResponse:
     runs = _latest_runs(user, found)
     chosen = progress.chosen_options(user, found.pk)
     options = [
-        {
-            "option": option,
-            "misconception": sentence_of(option.misconception),
-            "was_chosen": option.pk in chosen,
-            "run": runs.get(option.pk),
-        }
+        ShownOption(option, sentence_of(option.misconception), option.pk in chosen, runs.get(option.pk))
         for option in (found.current.options.all() if found.current else [])
     ]
-    shown = {"item": found, "version": found.current, "options": options, "has_proofs": any(o["option"].proof for o in options)}
+    has_proofs = any(entry.option.proof for entry in options)
+    shown = {"item": found, "version": found.current, "options": options, "has_proofs": has_proofs}
     return render(request, "quizzes/item.html", shown)
 
 
@@ -48,7 +56,7 @@ def prove(request: HttpRequest, option_id: int) -> HttpResponse:
     """Queue a replay of the option's proof in the asker's own workspace."""
     user = person(request)
     option = get_object_or_404(Option.objects.select_related("version__item"), pk=option_id)
-    if option.proof is None or not _may_see(user, option.version.item):
+    if not option.proof or not _may_see(user, option.version.item):
         raise Http404
     run = replays.request_replay(user, option)
     if wants_fragment(request):

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django_htmx.middleware import HtmxDetails
 
 from quizzes.models import Attempt, Cohort, LabRun, ProofRun
 from sandbox.public import Person
@@ -74,4 +75,5 @@ def own_proof_run(user: Person, run_id: int) -> ProofRun:
 
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page; going back in the history asks for all of it."""
-    return bool(request.htmx) and not request.htmx.history_restore_request
+    htmx = cast(HtmxDetails, request.htmx)  # type: ignore[attr-defined]  # set by HtmxMiddleware
+    return bool(htmx) and not htmx.history_restore_request

@@ -31,6 +31,6 @@ class Command(BaseCommand):
             labs = load_labs(folder / "labs")
         except (BankFileError, LabFileError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(
-            f"{loaded.items} items ({loaded.new_items} new, {loaded.new_versions} new versions, {loaded.retired} retired), {labs} labs."
-        )
+        if options["verbosity"]:
+            changed = f"{loaded.new_items} new, {loaded.new_versions} new versions, {loaded.retired} retired"
+            self.stdout.write(f"{loaded.items} items ({changed}), {labs} labs.")
