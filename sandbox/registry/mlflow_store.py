@@ -18,6 +18,8 @@ from sandbox.registry.model_files import fetch_tree, read_small_file
 
 DEFAULT_EXPERIMENT = "Default"
 API = "/api/2.0/mlflow"
+CLIENT_VERSION = "3.17.2"
+"""The client that learners are told to install: the server's own version (a test compares the two)."""
 PAGE_SIZE = 100
 VERSIONS_PAGE_SIZE = 1000
 _WORKSPACE_ID = re.compile(r"[a-z0-9]{1,60}")
@@ -309,6 +311,11 @@ def set_alias(workspace_id: str, name: str, alias: str, version: str) -> None:
 def serving_input_example(workspace_id: str, model_version: ModelVersion) -> bytes:
     """See `MlflowStore.serving_input_example`."""
     return store().serving_input_example(workspace_id, model_version)
+
+
+def describe(workspace_id: str, model_version: ModelVersion) -> ModelDescription:
+    """See `MlflowStore.describe`."""
+    return store().describe(workspace_id, model_version)
 
 
 def fetch_artifacts(workspace_id: str, model_version: ModelVersion, into: Path) -> None:

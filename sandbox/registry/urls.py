@@ -1,5 +1,9 @@
-"""Addresses of the registry service."""
+"""Addresses of the registry service; MLflow's own paths are answered by `proxy`, before Django."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from sandbox.registry import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("sandbox/models/", views.model_list, name="model_list"),
+]

@@ -1,0 +1,99 @@
+"""The example models, installed in a workspace, and the page that shows a registry."""
+
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from django.urls import reverse
+
+from sandbox.models import User
+from sandbox.registry import snippets
+from sandbox.registry.example_models import EXAMPLES, install_models, model_directory
+from sandbox.workspaces.operations import open_workspace
+
+from .conftest import ADA, Registry
+
+
+@pytest.fixture(autouse=True)
+def the_site_s_registry(registry: Registry, settings: LazySettings) -> None:
+    settings.MLFLOW_SOCKET = registry.socket
+
+
+def test_the_examples_are_installed_once_and_fast(registry: Registry, tmp_path: Path) -> None:
+    workspace_id = "e" * 32
+    registry.store.ensure_workspace(workspace_id)
+    started = time.monotonic()
+    installed = install_models(workspace_id)
+    assert time.monotonic() - started < 5
+    assert installed == [("main.default.churn", "1"), ("main.default.churn", "2"), ("main.default.fraud", "1")]
+    assert install_models(workspace_id) == []
+    assert registry.store.resolve_alias(workspace_id, "main.default.churn", "champion") == "1"
+    assert registry.store.resolve_alias(workspace_id, "main.default.churn", "challenger") == "2"
+    for example in EXAMPLES:
+        number = registry.store.resolve_alias(workspace_id, example.name, example.alias)
+        target = tmp_path / example.directory
+        registry.store.fetch_artifacts(workspace_id, registry.store.get_version(workspace_id, example.name, number), target)
+        original = model_directory(example)
+        assert {p.name for p in target.iterdir()} == {p.name for p in original.iterdir()}
+        assert (target / "model.skops").read_bytes() == (original / "model.skops").read_bytes()
+
+
+LOAD = """
+import mlflow, json, pandas as pd
+model = mlflow.pyfunc.load_model("models:/main.default.churn@challenger")
+print("RESULT", json.dumps(list(model.predict(model.input_example))), model.metadata.model_id)
+"""
+
+
+def test_mlflow_s_client_loads_an_example(registry: Registry) -> None:
+    install_models(ADA)
+    words = registry.python("ada-token", LOAD).split("RESULT")[1].split()
+    assert words[-1].startswith("m-")
+    assert set(" ".join(words[:-1]).strip("[]").replace('"', "").split(", ")) <= {"Yes", "No"}
+
+
+@pytest.mark.django_db
+def test_an_empty_registry_says_how_to_fill_it(client: Client, learner: User, settings: LazySettings) -> None:
+    client.force_login(learner)
+    page = client.get(reverse("model_list")).content.decode()
+    assert "No models yet" in page
+    assert f"export MLFLOW_TRACKING_URI={settings.SITE_URL}" in page
+    assert reverse("install_examples") in page
+
+
+@pytest.mark.django_db
+def test_the_page_lists_versions_with_a_way_to_serve_them(client: Client, learner: User) -> None:
+    install_models(open_workspace(learner).id)
+    client.force_login(learner)
+    page = client.get(reverse("model_list")).content.decode()
+    assert "main.default.churn" in page
+    assert "champion" in page
+    assert "challenger" in page
+    assert "sklearn 1." in page
+    assert "12 columns" in page
+    assert f"{reverse('endpoint_create')}?model=main.default.churn@2" in page
+
+
+@pytest.mark.django_db
+def test_a_registry_that_is_away_is_one_sentence(client: Client, learner: User, settings: LazySettings, tmp_path: Path) -> None:
+    settings.MLFLOW_SOCKET = tmp_path / "nobody.sock"
+    client.force_login(learner)
+    answer = client.get(reverse("model_list"))
+    assert answer.status_code == 200
+    assert "The model registry is starting or restarting" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_stranger_sees_none_of_it(client: Client, learner: User, stranger: User) -> None:
+    install_models(open_workspace(learner).id)
+    assert client.get(reverse("model_list")).status_code == 302
+    client.force_login(stranger)
+    assert "main.default.churn" not in client.get(reverse("model_list")).content.decode()
+
+
+def test_the_snippet_runs_as_it_stands(registry: Registry) -> None:
+    program = snippets.log_a_model("http://unused")[1]["code"]
+    assert "version 1" in registry.python("ada-token", program)
+    assert registry.store.resolve_alias(ADA, "main.default.my_churn", "champion") == "1"
