@@ -48,7 +48,6 @@ def _lines(path: str) -> list[str]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    facts = results["machine"]
     lines = [
         "| | requests/s, c=1 | c=16 | c=64 | p50 c=1 | p99 c=1 | p50 c=16 | p99 c=16 | p50 c=64 | p99 c=64 |",
         "|---|---|---|---|---|---|---|---|---|---|",

@@ -70,3 +70,8 @@ def instructor(db: None) -> "User":
 def stranger(db: None) -> "User":
     """A learner who owns nothing that the test is about."""
     return _person("stranger", "learner")
+
+
+@pytest.fixture
+def operator(db: None) -> "User":
+    return _person("operator", "operator")

@@ -160,7 +160,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """What the site's processes see; nothing of the test process's own configuration."""
-        foreign = ("DATABASE_URL", "REDIS_URL", "HOST", "SITE_URL", "DJANGO_", "MLFLOW_", "DATABRICKS_", "SUPERVISED_BY", "PYTEST_")
+        foreign = ("DATABASE_URL", "REDIS_URL", "HOST", "SITE_", "DJANGO_", "MLFLOW_", "DATABRICKS_", "SUPERVISE", "PYTEST_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return {**kept, "DATA_DIR": str(self.data_dir), "PORT": str(self.port), **self._environment}
 

@@ -20,7 +20,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
     }
     if missing:
         body["message"] = f"Not ready: {', '.join(missing)}."
-    return JsonResponse(body, status=503 if missing else 200)
+    answer = JsonResponse(body, status=503 if missing else 200)
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # Django would log an error each time somebody asks
+    return answer
 
 
 def _described(readiness: Readiness) -> dict[str, object]:

@@ -3,8 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-
-import httpx
+from http.client import HTTPConnection, HTTPException
 
 from config.health import Readiness, health
 
@@ -23,8 +22,8 @@ def say(line: str) -> None:
 class Watch:
     """Looks at the processes from a thread of its own until all are ready, then calls `on_ready` once."""
 
-    def __init__(self, site_url: str, on_ready: Callable[[], None]) -> None:
-        self._site_url, self._on_ready = site_url, on_ready
+    def __init__(self, host: str, port: int, on_ready: Callable[[], None]) -> None:
+        self._host, self._port, self._on_ready = host, port, on_ready
         self._stopped = threading.Event()
         self._started_s = time.monotonic()
         self._announced: set[str] = set()
@@ -37,14 +36,18 @@ class Watch:
         self._stopped.set()
 
     def _run(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
-            found = {**health(), "web": _web(self._site_url)}
+        while not self._stopped.wait(self._pause_s()):
+            found = {**health(), "web": _web(self._host, self._port)}
             self._announce(found)
             waiting = {name: readiness.detail for name, readiness in found.items() if not readiness.ready}
             if not waiting and not self._stopped.is_set():
                 self._on_ready()
                 return
             self._remind(waiting)
+
+    def _pause_s(self) -> float:
+        """A site that is long in coming is looked at less often."""
+        return max(LOOK_EVERY_S, (time.monotonic() - self._started_s) / 20)
 
     def _announce(self, found: dict[str, Readiness]) -> None:
         for name in [name for name, readiness in found.items() if readiness.ready and name not in self._announced]:
@@ -59,10 +62,14 @@ class Watch:
             say(f"    still waiting for {name}: it {detail}")
 
 
-def _web(site_url: str) -> Readiness:
+def _web(host: str, port: int) -> Readiness:
     """Web answers /healthz; whether its answer is 200 or 503 is for the others to say."""
+    connection = HTTPConnection(host, port, timeout=2)
     try:
-        status = httpx.get(f"{site_url}/healthz", timeout=2, trust_env=False).status_code
-    except httpx.TransportError as error:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
         return Readiness(False, f"does not answer: {error}")
+    finally:
+        connection.close()
     return Readiness(status in {200, 503}, f"answers with status {status}")

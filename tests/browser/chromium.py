@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
@@ -23,10 +23,10 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def new_context(browser: Browser, theme: Theme = "light", width: int = 1280) -> BrowserContext:
+def new_context(browser: Browser, theme: Theme = "light", width: int = 1280, **options: Any) -> BrowserContext:
     """A fresh profile whose system theme and window width are as asked; copying is allowed."""
     context = browser.new_context(
-        color_scheme=theme, viewport={"width": width, "height": HEIGHTS.get(width, 900)}, reduced_motion="reduce"
+        color_scheme=theme, viewport={"width": width, "height": HEIGHTS.get(width, 900)}, reduced_motion="reduce", **options
     )
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     return context

@@ -71,7 +71,7 @@ class Command(BaseCommand):
                 port=settings.PORT,
             )
         )
-        watch = Watch(f"http://{_reachable(settings.HOST)}:{settings.PORT}", lambda: _announce(new_people))
+        watch = Watch(_reachable(settings.HOST), settings.PORT, lambda: _announce(new_people))
         try:
             supervise(config_file, say, on_running=watch.start, on_stopping=lambda: _stopping(watch))
         finally:
