@@ -1,0 +1,57 @@
+"""A tiny model, logged and served by the official clients: it adds the columns, so that every prediction can be seen."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
+
+from tests.stack import Stack, wait_for
+
+_LOG_SUM_MODEL = """
+import sys, mlflow, numpy as np, pandas as pd
+from sklearn.linear_model import LinearRegression
+frame = pd.DataFrame(np.random.default_rng(0).uniform(-9, 9, (200, 3)), columns=["a", "b", "c"])
+mlflow.set_experiment("tests")
+with mlflow.start_run():
+    model = LinearRegression().fit(frame, frame.sum(axis=1))
+    mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1], input_example=frame.head(2),
+                             serialization_format="cloudpickle")
+"""
+
+
+def register_sum_model(stack: Stack, token: str, name: str) -> None:
+    """Log and register the model from a process of its own, as a learner's notebook would."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DATABRICKS_", "DJANGO_"))}
+    clients = {"MLFLOW_TRACKING_URI": stack.url, "MLFLOW_TRACKING_TOKEN": token, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", _LOG_SUM_MODEL, name],
+            cwd=folder, env=inherited | clients, capture_output=True, text=True, timeout=180,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def workspace_client(stack: Stack, token: str) -> Any:
+    return WorkspaceClient(host=stack.url, token=token, auth_type="pat")
+
+
+def deploy_sum_model(stack: Stack, token: str, endpoint: str, *, scale_to_zero: bool = False) -> None:
+    """Register `main.default.<endpoint>` and serve it; returns when the endpoint is READY."""
+    name = f"main.default.{endpoint.replace('-', '_')}"
+    register_sum_model(stack, token, name)
+    client = workspace_client(stack, token)
+    entity = ServedEntityInput(
+        entity_name=name, entity_version="1", workload_size="Small", scale_to_zero_enabled=scale_to_zero
+    )
+    client.serving_endpoints.create(name=endpoint, config=EndpointCoreConfigInput(served_entities=[entity]))
+
+    def ready() -> bool:
+        state = client.serving_endpoints.get(endpoint).state
+        assert state.config_update.value != "UPDATE_FAILED", stack.log_tails()
+        return bool(state.ready.value == "READY")
+
+    wait_for(ready, 120, f"{endpoint} did not become READY", stack.log_tails)
