@@ -80,6 +80,7 @@ def deploy(workspace: Any, endpoint: str, model_name: str) -> list[str]:
     details = workspace.serving_endpoints.create_and_wait(
         name=endpoint,
         config=EndpointCoreConfigInput(
+            name=endpoint,
             served_entities=[
                 ServedEntityInput(entity_name=model_name, entity_version=v, workload_size="Small", scale_to_zero_enabled=True)
                 for v in ("1", "2")
@@ -142,6 +143,7 @@ def neighbours(workspace: Any, suffix: str) -> None:
     workspace.serving_endpoints.create_and_wait(
         name=name,
         config=EndpointCoreConfigInput(
+            name=name,
             served_entities=[
                 ServedEntityInput(
                     name="chat",
