@@ -1,10 +1,6 @@
 """The preconfigured pay-per-token endpoints: there from the start, at zero until somebody calls them."""
 
-import hashlib
 import logging
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from sandbox.builds import store
 from sandbox.serving import afterwards
 from sandbox.serving.models import (
     ConfigUpdate,
@@ -69,7 +66,7 @@ def _ensure(model: FoundationModel) -> bool:
     if file is None:
         log.warning("no model file %s in fixtures/models: the endpoint %s is not offered", model.files, model.endpoint)
         return False
-    sha256 = _keep(file)
+    sha256, _ = store.put(settings.MODEL_DIR, file.read_bytes())
     with transaction.atomic():
         endpoint = _endpoint(model)
         served = ServedEntity.objects.filter(
@@ -126,19 +123,3 @@ def _activate(endpoint: Endpoint, model: FoundationModel, sha256: str) -> None:
     )
     endpoint.published_version = None
     afterwards.reconcile(endpoint)
-
-
-def _keep(file: Path) -> str:
-    """Put the file where nodes look for models, under its SHA-256; whole or not at all."""
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    kept = settings.MODEL_DIR / sha256
-    if not kept.exists():
-        settings.MODEL_DIR.mkdir(parents=True, exist_ok=True)
-        descriptor, written = tempfile.mkstemp(dir=settings.MODEL_DIR)
-        with os.fdopen(descriptor, "wb") as copy, file.open("rb") as content:
-            shutil.copyfileobj(content, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
-        os.replace(written, kept)
-    return sha256

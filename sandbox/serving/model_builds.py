@@ -11,22 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from sandbox.builds.operations import BuildFailed, BuiltModel, build_model
 from sandbox.errors import ApiError, TemporarilyUnavailable
 from sandbox.registry import mlflow_store
 from sandbox.serving import events
 from sandbox.serving.control_queue import BUILD, enqueue
 from sandbox.serving.models import BuildStatus, Deployment, ModelBuild, ServedEntity
 from sandbox.workspaces.models import Workspace
-
-if TYPE_CHECKING:
-    from sandbox.builds.operations import BuiltModel
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +74,6 @@ def move_on(build: ModelBuild) -> ModelBuild:
 
 def run(build_id: str) -> list[str]:
     """Build the model unless somebody else does; returns the endpoints that wait for it."""
-    from sandbox.builds.operations import BuildFailed
-
     build = _claim(build_id)
     if build is None:
         return []
@@ -117,9 +112,7 @@ def _claim(build_id: str) -> ModelBuild | None:
     return ModelBuild.objects.select_related("workspace").get(id=build_id) if claimed else None
 
 
-def _build(build: ModelBuild, directory: Path) -> "BuiltModel":
-    from sandbox.builds.operations import build_model
-
+def _build(build: ModelBuild, directory: Path) -> BuiltModel:
     version = mlflow_store.get_version(build.workspace_id, build.entity_name, build.entity_version)
     mlflow_store.fetch_artifacts(build.workspace_id, version, directory)
     return build_model(directory)

@@ -19,8 +19,8 @@ from sandbox.connections import redis_client
 from sandbox.replicas.messages import NODE_START, NODE_STOP, NODES_KEY, ReplicaSpec, node_queue
 from sandbox.serving.models import ServedEntity
 
-NODE_DEAD_S = 5.0
-"""A node renews its heartbeat each second."""
+NODE_DEAD_S = 10.0
+"""A node renews its heartbeat each second. One that is only restarted strikes off its former replicas itself."""
 START_AGAIN = timedelta(seconds=10)
 """A node that has not answered by then is asked again; starting what runs already does nothing."""
 START_EXPIRES_S = 30

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 import pytest
@@ -45,8 +45,9 @@ class Node:
         self.live(incarnation="one")
 
     def live(self, incarnation: str) -> None:
+        """From now on, however slow the test: its heartbeat lies in the future."""
         self.redis.hset(
-            NODES_KEY, self.name, json.dumps({"heartbeat_s": time.time(), "incarnation": incarnation, "devices": ["cpu"]})
+            NODES_KEY, self.name, json.dumps({"heartbeat_s": time.time() + 3600, "incarnation": incarnation, "devices": ["cpu"]})
         )
 
     def die(self) -> None:
@@ -90,6 +91,7 @@ class Registry:
 
     def __init__(self, socket: Path) -> None:
         self.versions: dict[tuple[str, str], int] = {}
+        self.files: dict[str, Path] = {}
         registry = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -100,8 +102,18 @@ class Registry:
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
                 asked = dict(parse_qsl(url.query))
+                artifacts = "/api/2.0/mlflow-artifacts/artifacts"
                 if url.path.endswith("/experiments/get-by-name"):
                     self._answer(200, {"experiment": {"experiment_id": "1"}})
+                elif url.path == artifacts:
+                    listed = registry.place(asked["path"]).iterdir()
+                    self._answer(200, {"files": [{"path": f.name, "is_dir": f.is_dir()} for f in listed]})
+                elif url.path.startswith(artifacts):
+                    self._send(200, registry.place(unquote(url.path)).read_bytes())
+                elif url.path.endswith("/get-download-uri"):
+                    created = registry.versions[asked["name"], asked["version"]]
+                    own = f"mlflow-artifacts:/workspaces/{self.headers['X-MLFLOW-WORKSPACE']}"
+                    self._answer(200, {"artifact_uri": f"{own}/models/{created}"})
                 elif (created := registry.versions.get((asked["name"], asked["version"]))) is None:
                     self._answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Model Version not found."})
                 else:
@@ -109,7 +121,9 @@ class Registry:
                     self._answer(200, {"model_version": {**asked, "source": source, "creation_timestamp": created}})
 
             def _answer(self, status: int, body: dict[str, Any]) -> None:
-                content = json.dumps(body).encode()
+                self._send(status, json.dumps(body).encode())
+
+            def _send(self, status: int, content: bytes) -> None:
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -128,8 +142,16 @@ class Registry:
         self.server = Server(str(socket), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
-    def add(self, name: str, version: str) -> None:
-        self.versions[name, version] = len(self.versions) + self.versions.get((name, version), 0) + 1
+    def add(self, name: str, version: str, files: Path | None = None) -> None:
+        created = len(self.versions) + self.versions.get((name, version), 0) + 1
+        self.versions[name, version] = created
+        if files is not None:
+            self.files[str(created)] = files
+
+    def place(self, path: str) -> Path:
+        """Where `…/workspaces/ws-<id>/models/<created>/<rest>` lies."""
+        created, _, rest = path.partition("/models/")[2].partition("/")
+        return self.files[created] / rest
 
 
 def pop(redis: Any, queue: str) -> tuple[str, list[Any]] | None:
