@@ -32,8 +32,8 @@ imports: venv-dev ## which package may import which
 bench: venv-dev ## compare with `mlflow models serve` on this machine; writes benchmarks/results/
 	PYTHONPATH=.:platform $(BIN)/python -m benchmarks.run
 
-proofs: venv-dev ## run every executable proof against a sandbox of its own
-	$(BIN)/python manage.py run_proofs
+proofs: venv-dev ## run every executable proof against a site that lives only for it
+	PYTHONPATH=.:platform $(BIN)/python -m tests.on_a_site proofs --site {url}
 
 lint-items: venv-dev ## check the item banks
 	$(BIN)/python manage.py lint_items
