@@ -70,6 +70,7 @@ def deploy(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool 
     at.workspace.serving_endpoints.create(
         name=endpoint,
         config=EndpointCoreConfigInput(
+            name=endpoint,
             served_entities=[
                 ServedEntityInput(
                     name=name,

@@ -47,7 +47,7 @@ def deploy_sum_model(stack: Stack, token: str, endpoint: str, *, scale_to_zero: 
     entity = ServedEntityInput(
         entity_name=name, entity_version="1", workload_size="Small", scale_to_zero_enabled=scale_to_zero
     )
-    client.serving_endpoints.create(name=endpoint, config=EndpointCoreConfigInput(served_entities=[entity]))
+    client.serving_endpoints.create(name=endpoint, config=EndpointCoreConfigInput(name=endpoint, served_entities=[entity]))
 
     def ready() -> bool:
         state = client.serving_endpoints.get(endpoint).state

@@ -1,5 +1,6 @@
 """What the control plane's Celery worker carries besides its tasks: first content, the periodic schedule, a heartbeat."""
 
+import logging
 import time
 from importlib import import_module
 from typing import Any
@@ -24,6 +25,8 @@ def equip(app: Celery) -> None:
     app.conf.beat_scheduler = "celery.beat:Scheduler"  # in memory: the schedule is code, there is no state to keep
     app.steps["consumer"].add(Beat)
     app.steps["consumer"].add(Heartbeat)
+    for chatty in ("celery.beat", "celery.app.trace", "celery.worker.strategy"):  # lines for each tick, each second
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def merged_schedule() -> dict[str, dict[str, Any]]:
