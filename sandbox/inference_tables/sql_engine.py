@@ -43,10 +43,9 @@ def execute(request: SqlRequest, files: memoryview) -> dict[str, Any]:
     statement = translate(request["sql"], Scope(names, request["catalog"], request["schema"], parameters))
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    with duckdb.connect(":memory:", config=_CONFIGURATION) as connection:
+    with open_database() as connection:
         _register(connection, request, names, files)
-        for setting in _LOCK_DOWN:
-            connection.execute(setting)
+        lock_down(connection)
         stop = threading.Timer(request["soft_timeout_s"], connection.interrupt)
         stop.daemon = True
         stop.start()
@@ -54,6 +53,17 @@ def execute(request: SqlRequest, files: memoryview) -> dict[str, Any]:
             return _read(connection.sql(statement), request["max_rows"], request["max_bytes"])
         finally:
             stop.cancel()
+
+
+def lock_down(connection: Any) -> None:
+    """From here on no setting can be changed, and no file, network address or extension reached."""
+    for setting in _LOCK_DOWN:
+        connection.execute(setting)
+
+
+def open_database() -> Any:
+    """An empty database in memory that cannot leave it."""
+    return duckdb.connect(":memory:", config=_CONFIGURATION)
 
 
 def _register(connection: Any, request: SqlRequest, names: dict[str, str], files: memoryview) -> None:

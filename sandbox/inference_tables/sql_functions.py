@@ -5,29 +5,27 @@ DuckDB's own functions are reached only under the names of Databricks SQL functi
 
 _TYPED_NAMES = """
     Count CountIf Sum Avg Min Max Stddev StddevPop StddevSamp Variance VariancePop Corr CovarPop CovarSamp Median Mode
-    Skewness Kurtosis Quantile ApproxQuantile PercentileCont PercentileDisc ApproxDistinct AnyValue First Last FirstValue
-    LastValue ArgMax ArgMin ArrayAgg ArrayUniqueAgg LogicalOr LogicalAnd GroupConcat
-    RowNumber Rank DenseRank PercentRank CumeDist Ntile Lag Lead NthValue
-    Case If Coalesce Nullif Nvl2 Greatest Least IsNan SafeDivide And Or Xor Exists
-    Cast TryCast
-    Abs Ceil Floor Round Sqrt Cbrt Pow Exp Ln Log Sign Mod IntDiv Pi Sin Cos Tan Asin Acos Atan Atan2 Degrees Radians
-    Lower Upper Length Trim Substring Replace Reverse Repeat Pad StrPosition StartsWith EndsWith Contains
-    Concat ConcatWs Split SplitPart RegexpSplit RegexpExtract RegexpExtractAll RegexpReplace RegexpLike RegexpILike
-    Initcap Left Right Translate Ascii Chr Levenshtein MD5 SHA2 ToBase64 FromBase64 Unhex Hex Space
-    TimestampTrunc DateTrunc CurrentDate CurrentTimestamp DateAdd DateSub DateDiff TimestampAdd TimestampDiff TimestampSub
-    TsOrDsAdd TsOrDsDiff TsOrDsToDate TsOrDsToTimestamp TimeToStr StrToTime StrToDate StrToUnix UnixToStr UnixToTime
-    UnixSeconds UnixMillis UnixMicros TimeStrToTime TimeStrToDate Extract Year Month Day Hour Minute Second Quarter Week
-    WeekOfYear DayOfWeek DayOfMonth DayOfYear AddMonths LastDay MonthsBetween Date Timestamp DateFromParts
-    JSONExtract JSONExtractScalar FromJson ParseJSON JSONFormat
-    Array Struct Map VarMap StarMap MapFromArrays MapKeys MapValues MapFromEntries ArraySize ArrayContains ArrayPosition
-    SortArray ArraySort ArrayDistinct Flatten ArrayConcat ArraySlice ArrayMin ArrayMax ArrayToString ArrayReverse
-    ArrayIntersect ArrayExcept Explode ExplodeOuter Posexplode PosexplodeOuter Transform ArrayFilter Reduce ArrayAny
-    ArrayAll GenerateSeries Unnest
+    Skewness Kurtosis Quantile ApproxQuantile PercentileCont PercentileDisc ApproxDistinct AnyValue First Last
+    FirstValue LastValue ArgMax ArgMin ArrayAgg ArrayUniqueAgg LogicalOr LogicalAnd GroupConcat RowNumber Rank
+    DenseRank PercentRank CumeDist Ntile Lag Lead NthValue Case If Coalesce Nullif Nvl2 Greatest Least IsNan
+    SafeDivide And Or Xor Exists Cast TryCast Abs Ceil Floor Round Sqrt Cbrt Pow Exp Ln Log Sign Pi Sin Cos Tan Asin
+    Acos Atan Atan2 Degrees Radians Lower Upper Length Trim Substring Replace Reverse Repeat Pad StrPosition
+    StartsWith EndsWith Contains Concat ConcatWs SplitPart RegexpSplit RegexpExtract RegexpExtractAll RegexpReplace
+    RegexpLike Initcap Left Right Translate Ascii Chr Levenshtein MD5 SHA2 ToBase64 Hex Space TimestampTrunc DateTrunc
+    CurrentDate CurrentTimestamp DateDiff TimestampAdd TimestampDiff TsOrDsAdd TsOrDsToDate TimeToStr StrToTime
+    StrToUnix UnixToStr UnixSeconds UnixMillis UnixMicros TimeStrToTime Extract Year Month Day Hour Minute Second
+    Quarter WeekOfYear DayOfWeek DayOfMonth DayOfYear AddMonths LastDay MonthsBetween JSONExtract JSONExtractScalar
+    FromJson ParseJSON JSONFormat Array Struct Map VarMap MapKeys ArraySize ArrayContains ArrayPosition ArraySort
+    ArrayDistinct Flatten ArraySlice ArrayMin ArrayMax ArrayToString ArrayIntersect ArrayExcept Explode Posexplode
+    Transform ArrayFilter Reduce GenerateSeries
 """
 TYPED = frozenset(_TYPED_NAMES.split())
 """Class names of sqlglot expressions."""
 
-_UNTYPED_NAMES = "bool_and bool_or every some json_array_length log10 log2 size isnull isnotnull element_at window"
+_UNTYPED_NAMES = """
+    every some json_array_length isnull isnotnull window map_values map_entries make_date cardinality date_part mean
+    std timestamp_seconds forall
+"""
 UNTYPED = frozenset(_UNTYPED_NAMES.split())
 """Functions that sqlglot has no class for, by their Databricks name; DuckDB knows them, or the translation does."""
 

@@ -29,6 +29,8 @@ def friendly(kind: str, message: str) -> tuple[str, str]:
         )
     if kind == "InterruptException":
         return "DEADLINE_EXCEEDED", "The statement took too long and was stopped."
+    if "expression depth" in message:
+        return "BAD_REQUEST", "The statement is nested too deeply."
     text = _POSITION.sub("", message)
     text = re.sub(r"^\w[\w ]* Error: ", "", text)
     text = re.split(r"\n\n|\n?\tCandidate functions", text)[0].replace("\n", " ")

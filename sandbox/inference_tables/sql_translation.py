@@ -127,7 +127,7 @@ def _check_function(node: exp.Func) -> None:
 
 
 def _check_table(node: exp.Table) -> None:
-    if not isinstance(node.this, exp.Identifier):
+    if not isinstance(node.this, exp.Identifier | exp.Dot):
         raise Refused("A function cannot stand after FROM here; name a table, or use LATERAL VIEW explode(…).")
     if node.args.get("version") or node.args.get("when"):
         raise Refused("Time travel (VERSION AS OF, TIMESTAMP AS OF) is not available here; only the newest version can be read.")
@@ -189,7 +189,7 @@ def _fill_parameters(query: exp.Query, parameters: Sequence[Parameter]) -> None:
     values = {parameter.name.casefold(): parameter for parameter in parameters}
     for marker in list(query.find_all(exp.Placeholder)):
         name = marker.name
-        if not name:
+        if name in {"", "?"}:
             raise Refused("Positional parameters (?) are not supported; use named ones, as in :status.")
         parameter = values.get(name.casefold())
         if parameter is None:
@@ -245,21 +245,45 @@ def _adapt_node(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.FromJson):
         return exp.Anonymous(this="pg_from_json", expressions=[node.this, exp.Literal.string(_json_structure(node.expression))])
     if isinstance(node, exp.Quantile):
-        return exp.Anonymous(this="quantile_cont", expressions=[node.this, node.args["quantile"]])
-    if isinstance(node, exp.ApproxQuantile):  # exact, and always a value of the column, as in Databricks
-        return exp.Anonymous(this="quantile_disc", expressions=[node.this, node.args["quantile"]])
+        # percentile_approx is exact here, and always a value of the column, as in Databricks; percentile interpolates
+        name = "quantile_disc" if isinstance(node, exp.ApproxQuantile) else "quantile_cont"
+        return exp.Anonymous(this=name, expressions=[node.this, node.args["quantile"]])
     if isinstance(node, exp.StrToUnix) and isinstance(node.this, exp.Column):
         return exp.Anonymous(this="pg_unix_seconds", expressions=[node.this])
     if isinstance(node, exp.TsOrDsAdd | exp.AddMonths):  # a date plus an interval is a timestamp in DuckDB
         return exp.cast(node.copy(), "date")
-    if isinstance(node, exp.Anonymous) and node.name.lower() == "window":
-        return _window(node)
-    if isinstance(node, exp.Anonymous) and node.name.lower() in _RENAMED:
-        return exp.Anonymous(this=_RENAMED[node.name.lower()], expressions=node.expressions)
+    if isinstance(node, exp.DateTrunc | exp.TimestampTrunc) and node.args.get("unit"):
+        unit = str(node.args["unit"].name).upper()
+        node.set("unit", exp.var(_UNITS.get(unit, unit)))
+        return node if isinstance(node, exp.TimestampTrunc) else exp.cast(node.copy(), "date")
+    if isinstance(node, exp.DayOfWeek):  # Sunday is 1, in DuckDB 0
+        return exp.paren(exp.Add(this=node.copy(), expression=exp.Literal.number(1)))
+    if isinstance(node, exp.Exists) and isinstance(node.expression, exp.Lambda):
+        return _any_or_all("list_bool_or", node.this, node.expression)
+    if isinstance(node, exp.Anonymous):
+        return _adapt_untyped(node, node.name.lower())
     return node
 
 
-_RENAMED = {"every": "bool_and", "some": "bool_or", "size": "len", "element_at": "list_extract"}
+def _adapt_untyped(node: exp.Anonymous, name: str) -> exp.Expression:
+    if name == "window":
+        return _window(node)
+    if name == "forall" and len(node.expressions) == 2:
+        return _any_or_all("list_bool_and", *node.expressions)
+    if name in {"isnull", "isnotnull"} and len(node.expressions) == 1:
+        is_null = exp.Is(this=node.expressions[0], expression=exp.null())
+        return exp.paren(is_null if name == "isnull" else exp.not_(is_null))
+    if name in _RENAMED:
+        return exp.Anonymous(this=_RENAMED[name], expressions=node.expressions)
+    return node
+
+
+_UNITS = {"YYYY": "YEAR", "YY": "YEAR", "MM": "MONTH", "MON": "MONTH", "DD": "DAY"}
+_RENAMED = {"every": "bool_and", "some": "bool_or", "mean": "avg", "std": "stddev", "timestamp_seconds": "to_timestamp"}
+
+
+def _any_or_all(aggregate: str, array: exp.Expression, condition: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this=aggregate, expressions=[exp.Transform(this=array, expression=condition)])
 
 
 def _window(node: exp.Anonymous) -> exp.Expression:
@@ -278,23 +302,25 @@ def _json_structure(schema: exp.Expression | None) -> str:
     if not isinstance(schema, exp.Literal) or not schema.is_string:
         raise Refused(f"from_json needs its schema as a text, as in {_FROM_JSON_EXAMPLE}.")
     text = schema.name.strip()
-    data_type = _data_type(text) or _data_type(f"struct<{text}>")
-    if data_type is None:
-        raise Refused(f"from_json cannot read the schema '{text[:100]}'. It looks like this: {_FROM_JSON_EXAMPLE}.")
-    return json.dumps(_structure(data_type))
-
-
-def _data_type(text: str) -> exp.DataType | None:
-    try:
-        data_type = exp.DataType.build(text, dialect="databricks")
-    except (SqlglotError, ValueError):
-        return None
-    return None if data_type.this == exp.DataType.Type.USERDEFINED else data_type
+    for candidate in (text, f"struct<{text}>"):
+        try:
+            return json.dumps(_structure(exp.DataType.build(candidate, dialect="databricks")))
+        except (SqlglotError, ValueError):
+            continue
+    raise Refused(f"from_json cannot read the schema '{text[:100]}'. It looks like this: {_FROM_JSON_EXAMPLE}.")
 
 
 def _structure(data_type: exp.DataType) -> Any:
+    """Objects for structs, one-element lists for arrays, DuckDB's type names for the rest; ValueError for no known type."""
     if data_type.this == exp.DataType.Type.STRUCT:
-        return {field.name: _structure(field.args["kind"]) for field in data_type.expressions if isinstance(field, exp.ColumnDef)}
+        fields = data_type.expressions
+        if not fields or not all(isinstance(field, exp.ColumnDef) and field.args.get("kind") for field in fields):
+            raise ValueError
+        return {field.name: _structure(field.args["kind"]) for field in fields}
     if data_type.this in {exp.DataType.Type.ARRAY, exp.DataType.Type.LIST}:
+        if len(data_type.expressions) != 1:
+            raise ValueError
         return [_structure(data_type.expressions[0])]
+    if data_type.this == exp.DataType.Type.USERDEFINED:
+        raise ValueError
     return data_type.sql(dialect="duckdb")
