@@ -7,6 +7,7 @@ from typing import Any
 from sandbox.console import endpoints
 from sandbox.errors import ApiError, InvalidState, ResourceAlreadyExists
 from sandbox.registry import mlflow_store
+from sandbox.registry.example_models import EXAMPLES, install_models
 from sandbox.registry.mlflow_store import RegisteredModel
 from sandbox.serving.entity_rules import default_name
 from sandbox.workspaces.models import User, Workspace
@@ -14,8 +15,8 @@ from sandbox.workspaces.models import User, Workspace
 CUSTOM_ENDPOINT = "example-churn"
 EXTERNAL_ENDPOINT = "example-chat"
 EXAMPLE_MODEL = "main.default.churn"
-SIMULATOR_KEY = "any-key-will-do"
-"""The local provider simulator takes any key; an operator who points the site elsewhere has endpoints made by hand."""
+SIMULATOR_KEY = "sk-any-key-will-do"
+"""The local provider simulator takes any key that begins with sk-; an operator who points the site elsewhere has endpoints made by hand."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,9 @@ def deploy_one_of_each(workspace: Workspace, user: User) -> list[str]:
 
 
 def install(workspace: Workspace) -> list[str]:
-    """Register the example models; returns their names."""
-    from sandbox.registry.example_models import install_models
-
+    """Register the example models that are not there yet; returns the names of all of them."""
     install_models(workspace.id)
-    return sorted(model.name for model in mlflow_store.list_models(workspace.id))
+    return sorted({example.name for example in EXAMPLES})
 
 
 def _custom_body(workspace: Workspace) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Every console page, in both themes, on a screen and on a phone: axe finds nothing serious and nothing overflows."""
+
+import pytest
+
+from sandbox.workspaces.models import User
+from tests.browser.accessibility import assert_accessible
+from tests.browser.chromium import HEIGHTS, THEMES, WIDTHS, Theme
+from tests.browser.conftest import OpenPage
+from tests.browser.endpoint_rows import LONG_NAME
+
+PAGES = (
+    "/sandbox/",
+    "/sandbox/serving/",
+    "/sandbox/serving/new/",
+    "/sandbox/serving/new/?kind=external",
+    "/sandbox/serving/example-churn/overview/",
+    "/sandbox/serving/fraud-live/overview/",
+    f"/sandbox/serving/{LONG_NAME}/overview/",
+    "/sandbox/serving/databricks-bge-large-en/overview/",
+    "/sandbox/serving/example-churn/query/",
+    "/sandbox/serving/example-chat/query/",
+    "/sandbox/serving/example-churn/events/",
+    "/sandbox/serving/example-churn/delete/",
+    "/sandbox/playground/",
+)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.usefixtures("endpoints")
+def test_a_console_page(path: str, theme: Theme, open_page: OpenPage, learner: User) -> None:
+    page = open_page(path, learner, theme=theme)
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == theme
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        assert_accessible(page)
+    assert page.problems == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", ["/sandbox/", "/sandbox/serving/", "/sandbox/playground/"])
+def test_an_empty_workspace(path: str, theme: Theme, open_page: OpenPage, stranger: User) -> None:
+    page = open_page(path, stranger, theme=theme, width=360)
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_sign_in_page(theme: Theme, open_page: OpenPage) -> None:
+    page = open_page("/login/", theme=theme, width=360)
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("path", ["/no/such/page/", "/operate/"])
+def test_pages_that_refuse(path: str, open_page: OpenPage, learner: User) -> None:
+    page = open_page(path, learner, width=360)
+    assert page.get_by_role("link", name="Go to the home page").is_visible()
+    assert_accessible(page)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_operators_page(theme: Theme, open_page: OpenPage, operator: User) -> None:
+    page = open_page("/operate/", operator, theme=theme)
+    assert page.get_by_role("rowheader", name="redis").is_visible()
+    assert_accessible(page)
