@@ -171,7 +171,12 @@ def _wait_for_replica(endpoint: Endpoint, entity: ServedEntity, living: Nodes) -
 
 
 def _activate(endpoint: Endpoint, config: EndpointConfig) -> None:
-    """From here on the new config answers; what is left to do is found by `settle`, whoever calls it."""
+    """From here on the new config answers; what is left to do is found by `settle`, whoever calls it.
+
+    Gateways are told before the row is changed, because whoever reads READY may call in the same moment. Until the old
+    replicas are stopped both configs can answer, so a death between the two lines does no harm.
+    """
+    snapshot.announce(endpoint, config)
     with transaction.atomic():
         moved = Endpoint.objects.filter(
             id=endpoint.id, pending_version=config.config_version, config_update=ConfigUpdate.IN_PROGRESS
@@ -183,6 +188,8 @@ def _activate(endpoint: Endpoint, config: EndpointConfig) -> None:
         )
         if moved:
             events.of_endpoint(endpoint, config.config_version, events.CONFIG_UPDATE_FINISHED, "The config is active.")
+    if not moved:
+        snapshot.sync(endpoint.workspace_id, endpoint.name)  # deleted or activated by somebody else
 
 
 def _fail(endpoint: Endpoint, config: EndpointConfig, entities: Sequence[ServedEntity]) -> None:

@@ -38,6 +38,11 @@ def sync(workspace_id: str, name: str) -> None:
     log.warning("endpoint %s changed faster than it could be published; the sweep looks again", name)
 
 
+def announce(endpoint: Endpoint, config: EndpointConfig) -> None:
+    """Publish a config that is about to become the active one."""
+    live.publish_endpoint(redis_client(), live_endpoint(endpoint, config))
+
+
 def live_endpoint(endpoint: Endpoint, config: EndpointConfig | None, *, with_keys: bool = True) -> live.LiveEndpoint:
     """What gateways need to know: the active config, or why there is none.
 

@@ -351,6 +351,39 @@ def test_a_process_that_dies_after_activating_is_finished_by_the_next(
     assert EndpointConfig.objects.get(endpoint=endpoint, config_version=1).retired_at is not None
 
 
+def test_who_reads_ready_may_call_at_once(
+    workspace: Any, node: Any, control: Any, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of what follows the change of the row is needed for an answer."""
+    create(workspace)
+    control.run()
+    node.announce(node.started()[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(rollout, "settle", lambda _: None)
+        control.run()
+    assert state(workspace) == ("READY", "NOT_UPDATING")
+    snapshot = published(redis, workspace)
+    assert snapshot is not None
+    assert (snapshot.config_version, snapshot.not_ready_message) == (1, "")
+
+
+def test_an_endpoint_deleted_at_the_last_moment_stays_deleted(
+    workspace: Any, node: Any, control: Any, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(workspace)
+    control.run()
+    node.announce(node.started()[0])
+    announce = rollout.snapshot.announce
+
+    def announce_after_deletion(endpoint: Endpoint, config: EndpointConfig) -> None:
+        operations.delete_endpoint(workspace, "churn")
+        announce(endpoint, config)
+
+    monkeypatch.setattr(rollout.snapshot, "announce", announce_after_deletion)
+    control.run()
+    assert published(redis, workspace) is None
+
+
 def test_a_reader_with_an_old_row_does_not_stop_a_newer_config(workspace: Any, node: Any, control: Any) -> None:
     endpoint = deploy(workspace, node, control)
     Endpoint.objects.filter(id=endpoint.id).update(published_version=None)
