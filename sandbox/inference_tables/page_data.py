@@ -14,9 +14,15 @@ from sandbox.inference_tables import operations
 from sandbox.inference_tables.names import TableName
 from sandbox.inference_tables.operations import CapturedRequest, RequestCount
 
-ROWS_PER_PAGE = 25
+ROWS_PER_PAGE = 15
 MAX_LISTED_ROWS = 1_000
 """Deeper rows are found with SQL."""
+_ANSWERS = {
+    "Custom model": "response:predictions[0]",
+    "Foundation model": "response:usage.total_tokens::int",
+    "External model": "response:choices[0].message.content",
+}
+"""The telling part of a response, by the endpoint's kind."""
 _KIND_WORDS = {"onnx": "Custom model", "embedding": "Foundation model", "external": "External model"}
 
 
@@ -153,12 +159,47 @@ def count_chart(counts: Sequence[CountView]) -> str:
     )
 
 
-def first_statement(page: TablePage) -> str:
-    """What stands in the SQL box at first."""
-    return (
-        "SELECT served_entity_id, status_code, count(*) AS requests,\n"
-        "       round(avg(execution_duration_ms), 1) AS mean_ms\n"
-        f"FROM {page.quoted_table}\n"
-        "GROUP BY ALL\n"
-        "ORDER BY requests DESC"
-    )
+@dataclass(frozen=True)
+class Example:
+    """A statement to begin with, and what it answers."""
+
+    label: str
+    sql: str
+
+
+def example_statements(page: TablePage) -> list[Example]:
+    """The first one stands in the SQL box."""
+    table = page.quoted_table
+    return [
+        Example(
+            "Requests by served entity",
+            "SELECT served_entity_id, status_code, count(*) AS requests,\n"
+            "       round(avg(execution_duration_ms), 1) AS mean_ms\n"
+            f"FROM {table}\n"
+            "GROUP BY ALL\n"
+            "ORDER BY requests DESC",
+        ),
+        Example(
+            "Error rate and p95, A against B",
+            "SELECT served_entity_id, count(*) AS requests,\n"
+            "       count_if(status_code >= 400) / count(*) AS error_rate,\n"
+            "       percentile_approx(execution_duration_ms, 0.95) AS p95_ms\n"
+            f"FROM {table}\n"
+            "GROUP BY served_entity_id",
+        ),
+        Example(
+            "What was answered",
+            f"SELECT {_ANSWERS.get(page.kind_word, 'response')} AS answer, count(*) AS requests\n"
+            f"FROM {table}\n"
+            "WHERE status_code = 200\n"
+            "GROUP BY answer\n"
+            "ORDER BY requests DESC",
+        ),
+        Example(
+            "Requests in each five minutes",
+            "SELECT window(request_time, '5 minutes').start AS since, count(*) AS requests\n"
+            f"FROM {table}\n"
+            "GROUP BY since\n"
+            "ORDER BY since",
+        ),
+    ]

@@ -32,7 +32,7 @@ def inference_table(request: HttpRequest, name: str) -> HttpResponse:
     context = _captured(workspace, page, request.GET.get("page"))
     if _is_fragment(request):
         return render(request, "sandbox/_inference_rows.html", context)
-    context["sql"] = request.GET.get("sql") or page_data.first_statement(page)
+    context["sql"] = request.GET.get("sql") or page_data.example_statements(page)[0].sql
     return render(request, "sandbox/inference_table.html", context)
 
 
@@ -110,6 +110,7 @@ def _captured(workspace: Workspace, page: TablePage, number: str | None) -> dict
     description = operations.describe(workspace.id, page.table)
     counts = page_data.count_views(page, operations.count_requests(workspace.id, page.table))
     return context | {
+        "examples": page_data.example_statements(page),
         "description": description,
         "counts": counts,
         "chart": page_data.count_chart(counts),

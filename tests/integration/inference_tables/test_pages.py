@@ -1,6 +1,7 @@
 """The inference table page: rows, counts, one row, SQL and its CSV, in one's own workspace only."""
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,13 @@ def test_it_works(page: Any) -> None:
     answer = page.get(PAGE)
     assert answer.status_code == 200
     html = answer.content.decode()
-    assert re.findall(r"<code>(r\d\d)</code>", html) == [f"r{n:02}" for n in range(59, 34, -1)]
+    assert re.findall(r"<code>(r\d\d)</code>", html) == [f"r{n:02}" for n in range(59, 44, -1)]
     words = text_of(answer)
     assert "champion 200 48 80.0 % 4.0" in words
     assert "champion 400 12 20.0 % 4.0" in words
     assert 'aria-current="page">Inference table' in html
     second = page.get(PAGE, {"page": "2"})
-    assert re.findall(r"<code>(r\d\d)</code>", second.content.decode()) == [f"r{n:02}" for n in range(34, 9, -1)]
+    assert re.findall(r"<code>(r\d\d)</code>", second.content.decode()) == [f"r{n:02}" for n in range(44, 29, -1)]
 
 
 def test_the_live_part_alone_answers_htmx(page: Any) -> None:
@@ -142,3 +143,16 @@ def test_a_stranger_gets_the_404_of_a_missing_endpoint(page: Any, stranger: Any,
 def test_everybody_else_signs_in_first(page: Any, client: Any) -> None:
     client.logout()
     assert client.get(PAGE)["Location"] == f"/login/?next={PAGE}"
+
+
+def test_each_example_runs(page: Any, workspace: Any) -> None:
+    html = page.get(PAGE).content.decode()
+    links = re.findall(r'<a href="(\?sql=[^"#]+)#sql-title">', html)
+    assert len(links) == 4
+    for link in links:
+        filled = page.get(PAGE + link)
+        statement = filled.context["sql"]
+        assert statement in unescape(filled.content.decode())
+        ran = page.post(f"{PAGE}sql/", {"sql": statement})
+        assert ran.status_code == 200, text_of(ran)
+        assert ran.context["result"].rows
