@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +29,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def site(live_server: LiveServer, settings: Any) -> str:
+def site(live_server: LiveServer, settings: Any, tmp_path: Path) -> str:
     """The address of a site that runs in this process, without the other processes around it."""
     settings.SITE_URL = live_server.url
+    settings.SECRETS_DIR = tmp_path / "secrets"
+    settings.MLFLOW_SOCKET = tmp_path / "no-mlflow.sock"
     return str(live_server.url)
 
 
