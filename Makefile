@@ -38,8 +38,8 @@ proofs: venv-dev ## run every executable proof against a site that lives only fo
 lint-items: venv-dev ## check the item banks
 	$(BIN)/python manage.py lint_items
 
-shots: venv-dev ## a picture of every page, light and dark, wide and narrow
-	$(BIN)/python -m pytest tests/browser --browser-tests -k shots
+shots: venv-dev ## a picture of every page of the running site (PORT, DATA_DIR), into DATA_DIR/shots
+	PYTHONPATH=.:platform $(BIN)/python -m tests.browser.shots
 
 clean: ## remove caches; data (var/) and .venv stay
 	rm -rf .test-data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

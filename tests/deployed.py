@@ -50,8 +50,8 @@ def deploy_sum_model(stack: Stack, token: str, endpoint: str, *, scale_to_zero: 
     client.serving_endpoints.create(name=endpoint, config=EndpointCoreConfigInput(name=endpoint, served_entities=[entity]))
 
     def ready() -> bool:
-        state = client.serving_endpoints.get(endpoint).state
-        assert state.config_update.value != "UPDATE_FAILED", stack.log_tails()
-        return bool(state.ready.value == "READY")
+        found = client.serving_endpoints.get(endpoint)
+        assert found.state.config_update.value != "UPDATE_FAILED", f"{found.as_dict()}\n{stack.log_tails()}"
+        return bool(found.state.ready.value == "READY")
 
     wait_for(ready, 120, f"{endpoint} did not become READY", stack.log_tails)

@@ -1,4 +1,7 @@
-"""The processes of a site on one machine, and how each makes sure that it does not outlive its supervisor."""
+"""The processes of a site on one machine, and how each makes sure that it does not outlive its supervisor.
+
+Standard library only. As a script, `processes.py PROGRAM ARGUMENT…` becomes that program and dies with its parent.
+"""
 
 import ctypes
 import os
@@ -47,3 +50,12 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(supervisor_pid):  # it died before the request was made
         raise SystemExit("The supervisor is gone.")
+
+
+def _become(command: list[str]) -> None:
+    die_with_parent()
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+if __name__ == "__main__":
+    _become(sys.argv[1:])

@@ -2,8 +2,10 @@
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+from config import processes as processes_module
 from config.processes import Process
 
 START_S = 3
@@ -11,12 +13,31 @@ START_S = 3
 LISTEN_BACKLOG = 2048
 
 
-def render(processes: list[Process], *, root: Path, run_dir: Path, log_dir: Path, host: str, port: int) -> str:
-    """The whole file. `%` is doubled because supervisord expands `%(…)s`."""
-    sections = [_supervisord(run_dir, log_dir), _control_socket(run_dir)]
+@dataclass(frozen=True)
+class Place:
+    """Where a site runs."""
+
+    root: Path
+    run_dir: Path
+    log_dir: Path
+    host: str
+    port: int
+
+
+def render(processes: list[Process], place: Place, *, redis: list[str]) -> str:
+    """The whole file. `redis` is the command line of the embedded server.
+
+    It is started without Django in front of it: the others cannot do anything before it answers.
+    """
+    sections = [_supervisord(place.run_dir, place.log_dir), _control_socket(place.run_dir)]
     for position, process in enumerate(processes):
-        section = _program(process, position, root, log_dir)
-        sections.append(section + _listening(host, port) if process.name == "web" else section)
+        command = [sys.executable, str(place.root / "manage.py"), process.command]
+        if process.name == "redis":
+            command = [sys.executable, "-I", "-S", processes_module.__file__, *redis]
+        if process.name == "web":
+            command += ["--descriptor", "0"]
+        section = _program(process, command, position, place)
+        sections.append(section + _listening(place.host, place.port) if process.name == "web" else section)
     return "\n".join(sections)
 
 
@@ -44,16 +65,12 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
 
-def _program(process: Process, priority: int, root: Path, log_dir: Path) -> str:
+def _program(process: Process, command: list[str], priority: int, place: Place) -> str:
     """`fcgi-program` is supervisord's word for a program that is given a listening socket as descriptor 0."""
-    arguments = [sys.executable, str(root / "manage.py"), process.command]
-    kind = "program"
-    if process.name == "web":
-        kind = "fcgi-program"
-        arguments += ["--descriptor", "0"]
+    kind = "fcgi-program" if process.name == "web" else "program"
     return f"""[{kind}:{process.name}]
-command={shlex.join(arguments).replace("%", "%%")}
-directory={_escaped(root)}
+command={shlex.join(command).replace("%", "%%")}
+directory={_escaped(place.root)}
 priority={priority}
 autorestart=true
 startsecs={START_S}
@@ -62,7 +79,7 @@ stopwaitsecs={process.stop_timeout_s}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={_escaped(log_dir / f"{process.name}.log", expansions=2)}
+stdout_logfile={_escaped(place.log_dir / f"{process.name}.log", expansions=2)}
 stdout_logfile_maxbytes=5MB
 stdout_logfile_backups=3
 """

@@ -5,14 +5,15 @@ from pathlib import Path
 from supervisor.options import ServerOptions
 
 from config.processes import site_processes
-from config.supervisor_config import render
+from config.supervisor_config import Place, render
 from config.supervisor_run import pause_s
 
 
 def parsed(directory: Path, *, embedded_redis: bool = True) -> ServerOptions:
     path = directory / "supervisord.conf"
     processes = site_processes(embedded_redis=embedded_redis)
-    path.write_text(render(processes, root=directory, run_dir=directory, log_dir=directory, host="127.0.0.1", port=8123))
+    place = Place(directory, directory, directory, "127.0.0.1", 8123)
+    path.write_text(render(processes, place, redis=["/usr/bin/redis-server", "--save", ""]))
     options = ServerOptions()
     options.realize(["--nodaemon", "--configuration", str(path)])
     return options
@@ -29,6 +30,11 @@ def test_processes_start_in_order_and_never_give_up(tmp_path: Path) -> None:
 
 def test_an_external_redis_is_not_started(tmp_path: Path) -> None:
     assert "redis" not in [group.name for group in parsed(tmp_path, embedded_redis=False).process_group_configs]
+
+
+def test_redis_is_started_without_django_in_front_of_it(tmp_path: Path) -> None:
+    redis = next(group for group in parsed(tmp_path).process_group_configs if group.name == "redis")
+    assert redis.process_configs[0].command.endswith("config/processes.py /usr/bin/redis-server --save ''")
 
 
 def test_web_is_given_the_listening_socket(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from celery.utils.nodenames import default_nodename, host_format
 from django.core.management.base import BaseCommand
 
 from config.celery_app import app
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         die_with_parent()
         equip(app)
         worker = app.Worker(
-            hostname="control@%h",
+            hostname=host_format(default_nodename("control@%h")),
             queues=["control"],
             pool="threads",
             concurrency=THREADS,

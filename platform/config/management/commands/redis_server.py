@@ -18,10 +18,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         die_with_parent()
-        binary = redis_binary()
-        directory = settings.DATA_DIR / "redis"
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.execv(binary, [str(binary), *arguments(settings.REDIS_SOCKET, directory)])  # noqa: S606 - no shell is wanted
+        command = redis_command()
+        os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def redis_command() -> list[str]:
+    """Program and arguments; makes the directory that the server keeps its file in."""
+    directory = settings.DATA_DIR / "redis"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return [str(redis_binary()), *arguments(settings.REDIS_SOCKET, directory)]
 
 
 def redis_binary() -> Path:

@@ -3,6 +3,7 @@
 import os
 import resource
 import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +12,12 @@ from django.db import connection
 
 from config import first_sign_ins, preflight
 from config.environment import env_str
+from config.management.commands.redis_server import redis_command
 from config.management.commands.set_up import set_up
 from config.orphans import adopt_orphans, end_orphans
 from config.processes import STARTED_VARIABLE, SUPERVISOR_VARIABLE, site_processes
 from config.progress import Watch, say
-from config.supervisor_config import render
+from config.supervisor_config import Place, render
 from config.supervisor_run import supervise
 
 OPEN_FILES = 65_536
@@ -60,23 +62,21 @@ class Command(BaseCommand):
         _raise_open_file_limit()
         adopt_orphans()
         os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
-        config_file = settings.RUN_DIR / "supervisord.conf"
-        config_file.write_text(
-            render(
-                site_processes(embedded_redis=settings.EMBEDDED_REDIS),
-                root=settings.ROOT,
-                run_dir=settings.RUN_DIR,
-                log_dir=settings.LOG_DIR,
-                host=settings.HOST,
-                port=settings.PORT,
-            )
-        )
+        config_file = _write_config()
         watch = Watch(_reachable(settings.HOST), settings.PORT, lambda: _announce(new_people))
         try:
             supervise(config_file, say, on_running=watch.start, on_stopping=lambda: _stopping(watch))
         finally:
             end_orphans()
         say("Stopped.")
+
+
+def _write_config() -> Path:
+    path: Path = settings.RUN_DIR / "supervisord.conf"
+    place = Place(settings.ROOT, settings.RUN_DIR, settings.LOG_DIR, settings.HOST, settings.PORT)
+    redis = redis_command() if settings.EMBEDDED_REDIS else []
+    path.write_text(render(site_processes(embedded_redis=settings.EMBEDDED_REDIS), place, redis=redis))
+    return path
 
 
 def _raise_open_file_limit() -> None:
