@@ -34,6 +34,9 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    # ONNX Runtime starts an uploader thread on import, keeps a device number on disk and reports to its maker
+    "ORT_DISABLE_TELEMETRY": "1",
 }
 _NOBODY = 65534
 

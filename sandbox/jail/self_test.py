@@ -9,23 +9,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sandbox.jail import attacks
 from sandbox.jail.enter import address_space_bytes, enter_jail
-from sandbox.jail.launch import JailedJob
+from sandbox.jail.launch import JailedJob, Tier
 from sandbox.jail.limits import GIB, Limits
 
 BATTERY_LIMITS = Limits(cpu_s=20, wall_s=30, address_space_bytes=GIB, output_bytes=1024 * 1024)
 _BAIT_VARIABLE = "SANDBOX_JAIL_BAIT"
 
 
-def holds(in_tier: Literal["T1", "T2"]) -> bool:
+def holds(in_tier: Tier) -> bool:
     """Whether every attack is blocked in this tier. Raises JailRefused when the tier does not work at all."""
     return not breaches(in_tier)
 
 
-def breaches(in_tier: Literal["T1", "T2"]) -> dict[str, str]:
+def breaches(in_tier: Tier) -> dict[str, str]:
     """The attacks that got through in a job of this tier, and what they reached; empty is right."""
     with _bait() as bait, JailedJob("sandbox.jail.attacks", limits=BATTERY_LIMITS, in_tier=in_tier) as job:
         return _reached(job.finish(json.dumps(bait).encode()))

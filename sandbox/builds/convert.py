@@ -1,0 +1,247 @@
+"""The build job: a learner's logged model in, one ONNX file that predicts the same out. Runs in the jail.
+
+It loads the model (which may run anything its author wanted), writes it as ONNX with 64-bit numbers, compares both on the
+logged input example and on synthetic rows, and puts the signature into the file. What it returns is untrusted like the
+model it came from: `sandbox.builds.trial` looks at it in a second jail.
+
+The modules that only jobs import (this one, trees, linear, labels, samples, agreement, unpickle) are the only importers of
+scikit-learn, skl2onnx, skops and pandas.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import skl2onnx
+import sklearn
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+
+from sandbox.builds import agreement, imputers, linear, samples, trees
+from sandbox.builds.adopt import adopt_onnx, attach_signature
+from sandbox.builds.agreement import Agreement
+from sandbox.builds.mlmodel import LoggedModel, read_mlmodel
+from sandbox.builds.parcel import Parcel, unpack
+from sandbox.builds.prepare import model_inputs, prepared_for_conversion, needs_columns
+from sandbox.builds.signature import InputField, Layout, Output, Signature
+from sandbox.builds.unpickle import describe, load_estimator
+from sandbox.jail.errors import JobProblem
+from sandbox.replicas.runtimes.onnx import OnnxRuntime
+
+PRELOAD = ("cloudpickle", "joblib")
+
+_OPERATOR_SETS = {"": 21, "ai.onnx.ml": 3}
+_PRECISIONS = ("float64", "float32")
+"""Tried in this order; the second for estimators that have no 64-bit form in ONNX."""
+_CONVERTIBLE = (
+    "Linear and logistic models, trees, forests, gradient boosting, support vector machines, naive Bayes, neural networks and "
+    "pipelines of them with imputers, scalers and encoders can be served; any other model can when you log it as ONNX "
+    "(mlflow.onnx.log_model)."
+)
+
+Note = Callable[[str], None]
+
+
+def run(payload: bytes) -> bytes:
+    """Payload: a parcel of the model's files. Result: a parcel with `model.onnx`, its signature and the log."""
+    warnings.simplefilter("ignore")
+    for converters in (trees, linear, imputers):
+        converters.register()
+    log: list[str] = []
+
+    def note(line: str) -> None:
+        log.append(line)
+        print(line, file=sys.stderr)
+
+    files = unpack(payload).files
+    if "MLmodel" not in files:
+        raise JobProblem("The model has no MLmodel file. Log it with mlflow.sklearn.log_model.")
+    logged = read_mlmodel(files["MLmodel"])
+    content, signature = _build(logged, files, note)
+    return Parcel({"signature": signature.to_dict(), "log": log}, {"model.onnx": content}).pack()
+
+
+def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
+    flavour = next((each for each in ("sklearn", "onnx") if each in logged.flavours), None)
+    if flavour is None:
+        raise JobProblem(
+            f"The model was logged with the flavors {', '.join(logged.flavours)}; those that can be served are sklearn "
+            "(mlflow.sklearn.log_model) and onnx (mlflow.onnx.log_model). Log it with one of them."
+        )
+    if logged.model_file not in files:
+        raise JobProblem(f"The MLmodel file names {logged.model_file!r}, which is not among the model's files. Log the model again.")
+    if flavour == "onnx":
+        return adopt_onnx(files[logged.model_file], logged, note)
+    model = load_estimator(files[logged.model_file], logged.model_file, logged.serialization_format, note)
+    return _convert(model, logged, files, note)
+
+
+def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
+    """The closest ONNX form of a scikit-learn estimator. Raises JobProblem when there is none that is close enough."""
+    if logged.predict_method not in {"predict", "predict_proba"} or not hasattr(model, logged.predict_method):
+        raise JobProblem(f"{describe(model)} has no method {logged.predict_method!r} that can be served; predict and predict_proba can.")
+    inputs = model_inputs(model, logged)
+    rows = _Rows(model, logged, inputs, files, note)
+    best: tuple[Agreement, bytes, Signature] | None = None
+    problem: Exception | None = None
+    for precision in _PRECISIONS:
+        try:
+            signature, content = _write(model, logged, inputs, rows, precision)
+            outcome = rows.compare(OnnxRuntime(content), signature)
+        except JobProblem:
+            raise
+        except Exception as error:
+            note(f"Not possible as {precision}: {type(error).__name__}: {_first_line(error)}")
+            problem = problem or error
+            continue
+        note(f"As {precision}: {len(content)} bytes, predictions {outcome.sentence()}.")
+        if best is None or outcome.distance < best[0].distance:
+            best = (outcome, content, signature)
+        if outcome.is_exact:
+            break
+    if best is None:
+        raise _cannot_convert(model, problem)
+    if not best[0].is_close:
+        raise JobProblem(
+            f"The ONNX form of {describe(model)} does not predict the same as the model: {best[0].sentence()}. "
+            f"It is not served, because its answers would be wrong. {_CONVERTIBLE}"
+        )
+    return best[1], best[2]
+
+
+class _Rows:
+    """The rows to compare on, and what the model predicts for them."""
+
+    def __init__(self, model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], files: dict[str, bytes], note: Note) -> None:
+        self._inputs = inputs
+        self._predict = getattr(model, logged.predict_method)
+        self._is_tensor = inputs[0].shape != ()
+        self.columns = inputs if not self._is_tensor else tuple(
+            InputField(str(position), "string" if inputs[0].dtype == "str" else "double") for position in range(inputs[0].shape[1])
+        )
+        example = samples.example_rows(files.get(logged.example_file), self.columns)
+        synthetic = samples.synthetic_rows(model, self.columns, example)
+        self.sets: list[tuple[str, Any, Any]] = []
+        if example is not None:
+            self._add("the input example", example)
+        if (error := self._add("synthetic rows", synthetic)) is not None:
+            known = synthetic[~(synthetic == samples.UNSEEN).any(axis=1)]
+            error = self._add("synthetic rows", known)
+        if not self.sets:
+            raise JobProblem(
+                f"{describe(model)}.{logged.predict_method} fails on rows that fit its signature: {_first_line(error)}. "
+                "Log the model with signature=infer_signature(X, model.predict(X)) and input_example=X.head()."
+            )
+        if error is not None:
+            note(f"Compared on the input example only; synthetic rows were refused by the model: {_first_line(error)}")
+        gaps = samples.with_gaps(synthetic, self.columns)
+        if gaps is not None and (error := self._add("rows with missing values", gaps)) is not None:
+            note("The model does not accept missing values.")
+
+    def _add(self, name: str, rows: Any) -> Exception | None:
+        """Let the model predict; returns why it would not."""
+        try:
+            shown = agreement.as_frame(rows, self.columns)
+            wanted = self._predict(shown.to_numpy(dtype=object if self.columns[0].type == "string" else float) if self._is_tensor else shown)
+        except Exception as error:
+            return error
+        self.sets.append((name, rows, np.asarray(wanted)))
+        return None
+
+    @property
+    def prediction(self) -> Any:
+        """Some predictions, as an array."""
+        return self.sets[0][2]
+
+    def compare(self, runtime: OnnxRuntime, signature: Signature) -> Agreement:
+        """The worst outcome over all sets of rows."""
+        outcomes = [
+            agreement.compare(wanted, runtime.predict(agreement.as_arrays(rows, signature))) for _, rows, wanted in self.sets
+        ]
+        return agreement.together(outcomes)
+
+
+def _write(model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], rows: _Rows, precision: str) -> tuple[Signature, bytes]:
+    """The model as ONNX with its signature attached."""
+    signature = _signature(model, logged, inputs, rows.prediction, precision)
+    converted = skl2onnx.convert_sklearn(
+        prepared_for_conversion(model),
+        initial_types=_initial_types(signature),
+        options={"zipmap": False},
+        target_opset=_OPERATOR_SETS,
+    )
+    position = 1 if logged.predict_method == "predict_proba" else 0
+    _keep_output(converted.graph, position)
+    trees.declare_operator_sets(converted)
+    return signature, attach_signature(converted, signature)
+
+
+def _signature(model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], prediction: Any, precision: str) -> Signature:
+    is_tensor = inputs[0].shape != ()
+    layout: Layout = "tensors" if is_tensor else "per_column" if needs_columns(model, inputs) else "matrix"
+    typed = tuple(
+        InputField(each.name, each.type, each.required, "str" if each.dtype == "str" else precision, each.shape) for each in inputs
+    )
+    kinds = {"f": "double", "i": "long", "u": "long", "b": "boolean"}
+    return Signature(
+        kind="tensor" if is_tensor else "columns",
+        layout=layout,
+        inputs=typed,
+        output=Output(
+            name=logged.predict_method if logged.predict_method != "predict" else "prediction",
+            type=kinds.get(prediction.dtype.kind, "string"),
+            form="scalar" if prediction.ndim == 1 else "vector",
+        ),
+        dtype=typed[0].dtype if layout == "matrix" else "",
+        estimator=describe(model),
+        versions={
+            "scikit-learn": sklearn.__version__,
+            "skl2onnx": skl2onnx.__version__,
+            "onnx": onnx.__version__,
+            "logged with scikit-learn": logged.sklearn_version,
+        },
+        is_declared=logged.inputs is not None,
+    )
+
+
+def _initial_types(signature: Signature) -> list[tuple[str, Any]]:
+    kinds = {"str": StringTensorType, "float64": DoubleTensorType, "float32": FloatTensorType}
+    if signature.layout == "per_column":
+        return [(each.name, kinds[each.dtype]([None, 1])) for each in signature.inputs]
+    width = signature.inputs[0].shape[1] if signature.layout == "tensors" else len(signature.inputs)
+    return [("input", kinds[signature.inputs[0].dtype]([None, width]))]
+
+
+def _keep_output(graph: Any, position: int) -> None:
+    """Drop the graph's other outputs and every node that only they need."""
+    if position >= len(graph.output):
+        raise NotImplementedError("its ONNX form has no probabilities")
+    kept = graph.output[position]
+    needed = {kept.name}
+    nodes = []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            nodes.append(node)
+            needed |= set(node.input)
+    for items, chosen in (
+        (graph.output, [kept]),
+        (graph.node, list(reversed(nodes))),
+        (graph.initializer, [each for each in graph.initializer if each.name in needed]),
+    ):
+        copies = [type(each).FromString(each.SerializeToString()) for each in chosen]
+        del items[:]
+        items.extend(copies)
+
+
+def _cannot_convert(model: Any, problem: Exception | None) -> JobProblem:
+    """The sentence for an estimator without an ONNX form, naming the part that has none where that is known."""
+    text = _first_line(problem)
+    named = text.split("<class '")[1].split("'")[0].rpartition(".")[2] if "<class 'sklearn." in text else describe(model)
+    reason = "no converter for it" if "shape calculator" in text or "converter for" in text else text
+    return JobProblem(f"{named} cannot be converted to ONNX by skl2onnx {skl2onnx.__version__}: {reason}. {_CONVERTIBLE}")
+
+
+def _first_line(error: Exception | None) -> str:
+    return (str(error).strip().split("\n")[0] or type(error).__name__)[:300].rstrip(".")

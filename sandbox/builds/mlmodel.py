@@ -1,0 +1,103 @@
+"""Read an MLmodel file: which flavour to load, and the signature that was logged.
+
+Everything that could make a loader run the learner's own code (`loader_module`, `code`, `skops_trusted_types`, `env`) is
+left unread.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from sandbox.builds.signature import COLUMN_TYPES, InputField
+from sandbox.jail.errors import JobProblem
+
+LONGEST_BYTES = 256 * 1024
+MOST_COLUMNS = 2_000
+
+
+@dataclass(frozen=True)
+class LoggedModel:
+    """What the MLmodel file says, as far as a build heeds it."""
+
+    flavours: tuple[str, ...]
+    model_file: str
+    """Relative path of the pickled, skops or ONNX file; empty when no flavour names one."""
+    serialization_format: str
+    predict_method: str
+    sklearn_version: str
+    inputs: tuple[InputField, ...] | None
+    """The logged columns or tensors; None without a signature."""
+    is_tensor: bool
+    example_file: str
+    """Relative path of the input example; empty when none was logged."""
+
+
+def read_mlmodel(content: bytes) -> LoggedModel:
+    """Parse the MLmodel file. Raises JobProblem with a sentence for the learner."""
+    if len(content) > LONGEST_BYTES:
+        raise JobProblem(f"The MLmodel file has {len(content)} bytes; at most {LONGEST_BYTES} are read.")
+    try:
+        raw = yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise JobProblem(f"The MLmodel file is not valid YAML: {str(error)[:300]}") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("flavors"), dict):
+        raise JobProblem("The MLmodel file names no flavors. Log the model with mlflow.sklearn.log_model.")
+    flavours = raw["flavors"]
+    inputs, is_tensor = _inputs(raw.get("signature"))
+    sklearn = _mapping(flavours.get("sklearn"))
+    chosen = sklearn or _mapping(flavours.get("onnx"))
+    example = _mapping(raw.get("saved_input_example_info"))
+    return LoggedModel(
+        flavours=tuple(str(name) for name in flavours),
+        model_file=str(chosen.get("pickled_model") or chosen.get("data") or ""),
+        serialization_format=str(sklearn.get("serialization_format") or ""),
+        predict_method=str(_mapping(flavours.get("python_function")).get("predict_fn") or "predict"),
+        sklearn_version=str(sklearn.get("sklearn_version") or ""),
+        inputs=inputs,
+        is_tensor=is_tensor,
+        example_file=str(example.get("artifact_path") or ""),
+    )
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _inputs(signature: object) -> tuple[tuple[InputField, ...] | None, bool]:
+    """The logged inputs and whether they are tensors."""
+    text = _mapping(signature).get("inputs")
+    if not text:
+        return None, False
+    try:
+        fields = json.loads(text) if isinstance(text, str) else text
+    except ValueError:
+        fields = None
+    if not isinstance(fields, list) or not all(isinstance(each, dict) for each in fields):
+        raise JobProblem("The signature's inputs in the MLmodel file are not a JSON list of columns.")
+    if len(fields) > MOST_COLUMNS:
+        raise JobProblem(f"The signature has {len(fields)} columns; at most {MOST_COLUMNS} can be served.")
+    if any(each.get("type") == "tensor" for each in fields):
+        return tuple(_tensor(each) for each in fields), True
+    return tuple(_column(each, position) for position, each in enumerate(fields)), False
+
+
+def _column(raw: dict[str, Any], position: int) -> InputField:
+    name = str(raw.get("name", position))
+    kind = str(raw.get("type"))
+    if kind not in COLUMN_TYPES:
+        raise JobProblem(
+            f"Column {name!r} of the signature has type {kind}; columns of type {', '.join(COLUMN_TYPES)} can be served. "
+            "Turn it into one of these before the model sees it, and log the model again."
+        )
+    return InputField(name=name, type=kind, required=bool(raw.get("required", not raw.get("optional", False))))
+
+
+def _tensor(raw: dict[str, Any]) -> InputField:
+    tensor = _mapping(raw.get("tensor-spec"))
+    shape = tensor.get("shape")
+    if not isinstance(shape, list) or not all(isinstance(length, int) for length in shape):
+        raise JobProblem("A tensor of the signature has no shape. Log the model with infer_signature(X, model.predict(X)).")
+    dtype = str(tensor.get("dtype", ""))
+    return InputField(name=str(raw.get("name") or ""), type=dtype, dtype=dtype, shape=tuple(shape))

@@ -1,0 +1,120 @@
+"""Turn a logged model into the one file that replicas serve."""
+
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from sandbox.builds import store
+from sandbox.builds.parcel import Parcel, unpack
+from sandbox.builds.signature import Signature
+from sandbox.jail.errors import JailRefused, JobFailed
+from sandbox.jail.launch import JailedJob, tier
+from sandbox.jail.limits import GIB, MIB, Limits
+
+BUILD_LIMITS = Limits(cpu_s=30, wall_s=60, address_space_bytes=3 * GIB, output_bytes=65 * MIB)
+"""The result is one ONNX file of at most 64 MiB and a little about it."""
+TRIAL_LIMITS = Limits(cpu_s=20, wall_s=30, address_space_bytes=2 * GIB, output_bytes=4 * MIB)
+
+LARGEST_MODEL_BYTES = 256 * MIB
+MOST_FILES = 200
+_NOT_NEEDED = ("conda.yaml", "python_env.yaml", "requirements.txt", "registered_model_meta")
+_CONVERT, _TRIAL = "sandbox.builds.convert", "sandbox.builds.trial"
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A stored model file, and what was learnt about it."""
+
+    sha256: str
+    path: Path
+    signature: dict[str, Any]
+    """See `sandbox.builds.signature.Signature`."""
+    log: str
+    outputs: list[str] = field(default_factory=list)
+
+
+class BuildFailed(Exception):  # noqa: N818 - it states what is the case
+    """The model cannot be served; `message` tells the learner why and what to do, `log` is what the build printed."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.log = log
+
+
+def build_model(model_dir: Path) -> BuiltModel:
+    """Convert, check, try and store the model in `model_dir` (an MLflow model: MLmodel and its files).
+
+    Nothing of it is loaded outside the jail. Raises BuildFailed.
+    """
+    started_s = time.monotonic()
+    parcel = Parcel(files=dict(_model_files(model_dir)))
+    try:
+        # the trial's imports run while the model is converted
+        with JailedJob(_TRIAL, limits=TRIAL_LIMITS) as trial, JailedJob(_CONVERT, limits=BUILD_LIMITS) as conversion:
+            content, lines = _converted(conversion.finish(parcel.pack()))
+            facts = _tried(trial, content, lines)
+    except JailRefused as refusal:
+        raise BuildFailed(f"Models cannot be built on this machine: {refusal}") from None
+    except JobFailed as failure:
+        raise BuildFailed(_sentence(failure), failure.stderr_tail) from None
+    sha256, path = store.put(settings.MODEL_DIR, content)
+    lines += [
+        f"Loaded in {facts['load_ms']} ms, answered in {facts['run_ms']} ms.",
+        f"Stored {len(content)} bytes as {sha256}.",
+        f"Built in {time.monotonic() - started_s:.1f} s, jail {tier()}.",
+    ]
+    return BuiltModel(sha256, path, facts["signature"], "\n".join(lines), [str(name) for name in facts["outputs"]])
+
+
+def _converted(result: bytes) -> tuple[bytes, list[str]]:
+    """The ONNX file and the log. The result is as untrusted as the model, so its shape is checked."""
+    try:
+        parcel = unpack(result)
+        lines = [str(line)[:1000] for line in parcel.facts["log"]][:200]
+        return parcel.files["model.onnx"], lines
+    except (ValueError, KeyError, TypeError):
+        raise BuildFailed("The build returned something that is no model.") from None
+
+
+def _tried(trial: JailedJob, content: bytes, lines: list[str]) -> dict[str, Any]:
+    """What the trial run found out. Raises BuildFailed."""
+    try:
+        facts = json.loads(trial.finish(content))
+        Signature.from_dict(facts["signature"])
+    except JobFailed as failure:
+        raise BuildFailed(_sentence(failure), "\n".join([*lines, failure.stderr_tail])) from None
+    except (ValueError, KeyError, TypeError):
+        raise BuildFailed("The model file carries no usable signature.", "\n".join(lines)) from None
+    return dict(facts)
+
+
+def _sentence(failure: JobFailed) -> str:
+    """Most messages are whole sentences about the model; those about the process start with “It”."""
+    if failure.message.startswith("It "):
+        return f"Building the model was ended. {failure.message}"
+    return failure.message
+
+
+def _model_files(model_dir: Path) -> Iterator[tuple[str, bytes]]:
+    """The model's regular files by their relative path. Links are not followed. Raises BuildFailed."""
+    left_bytes, left_files = LARGEST_MODEL_BYTES, MOST_FILES
+    for folder, folders, names in os.walk(model_dir, followlinks=False):
+        folders[:] = sorted(name for name in folders if name not in {"code", "env", "metadata"})
+        for name in sorted(names):
+            path = Path(folder) / name
+            if name in _NOT_NEEDED or not stat.S_ISREG(path.lstat().st_mode):
+                continue
+            left_bytes, left_files = left_bytes - path.lstat().st_size, left_files - 1
+            if left_bytes < 0:
+                raise BuildFailed(f"The model's files are larger than {LARGEST_MODEL_BYTES // MIB} MiB together.")
+            if left_files < 0:
+                raise BuildFailed(f"The model has more than {MOST_FILES} files.")
+            yield path.relative_to(model_dir).as_posix(), path.read_bytes()

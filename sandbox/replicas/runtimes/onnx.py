@@ -1,0 +1,90 @@
+"""The ONNX runtime of a jailed runner; the only importer of onnxruntime.
+
+Importing it is meant to happen before the jail is entered, `load` after: nothing is read from the disk then.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.builds.signature import METADATA_KEY, Signature
+
+# The released builds report use to their maker unless told otherwise before the import (Privacy.md in the package), from a
+# thread of their own, which would keep the process out of the jail.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
+
+Values = list[Any]
+
+
+class OnnxRuntime:
+    """One model, ready to answer. Not thread-safe, and uses one thread."""
+
+    def __init__(self, model_bytes: bytes, device: str = "cpu") -> None:
+        """Raises ValueError when the file carries no signature, and onnxruntime's errors when it does not load."""
+        self._session = session(model_bytes, device)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        if METADATA_KEY not in metadata:
+            raise ValueError(f"The model file carries no {METADATA_KEY}: it was not written by a build.")
+        self.signature = Signature.from_json(metadata[METADATA_KEY])
+        self.input_names: list[str] = [each.name for each in self._session.get_inputs()]
+        self.output_names: list[str] = [each.name for each in self._session.get_outputs()]
+        self._finish = _finisher(self.signature, self.output_names)
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data for the worker: the signature and the execution provider."""
+        return {"signature": self.signature.to_dict(), "provider": self._session.get_providers()[0]}
+
+    def predict(self, arrays: list[Any]) -> Values:
+        """One JSON-ready value for each row.
+
+        `arrays`: one array for each ONNX input, in order (see `Signature.layout` for shapes and types). Raises
+        onnxruntime's errors when they do not fit, ValueError when their number does not.
+        """
+        feed = dict(zip(self.input_names, arrays, strict=True))
+        return self._finish(self._session.run(self.output_names, feed))
+
+
+def load(model_bytes: bytes, device: str = "cpu") -> OnnxRuntime:
+    """Make a model from the bytes of a stored file. `device`: `cpu`, or `cuda` where the machine has it."""
+    return OnnxRuntime(model_bytes, device)
+
+
+def session(model_bytes: bytes, device: str = "cpu") -> Any:
+    """An ONNX Runtime session with one thread, as every runtime of a replica uses it."""
+    return onnxruntime.InferenceSession(model_bytes, _options(), providers=_providers(device))
+
+
+def _options() -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3  # errors
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _providers(device: str) -> list[str]:
+    """The execution providers to use, the wanted one first where it exists."""
+    has_cuda = device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"] if has_cuda else ["CPUExecutionProvider"]
+
+
+def _finisher(signature: Signature, names: list[str]) -> Callable[[list[Any]], Values]:
+    """What turns the session's arrays into one value for each row, chosen once."""
+    if signature.output.form == "record":
+        return lambda arrays: _records(names, arrays)
+    if signature.output.form == "vector":
+        return lambda arrays: arrays[0].tolist()  # type: ignore[no-any-return]
+    if signature.output.type == "boolean":
+        return lambda arrays: arrays[0].ravel().astype(bool).tolist()  # type: ignore[no-any-return]
+    if signature.output.type == "double":
+        return lambda arrays: arrays[0].ravel().astype(float).tolist()  # type: ignore[no-any-return]
+    return lambda arrays: arrays[0].ravel().tolist()  # type: ignore[no-any-return]
+
+
+def _records(names: list[str], arrays: list[Any]) -> Values:
+    """{output name: value} for each row, the way MLflow answers for a logged ONNX model."""
+    columns = [array.reshape(-1).tolist() if array.ndim == 2 and array.shape[1] == 1 else array.tolist() for array in arrays]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
