@@ -147,11 +147,11 @@ class ProofClient:
     @contextmanager
     def unrecorded(self) -> Iterator[None]:
         """Leave the exchanges of this block out of the record (polling)."""
-        kept = list(self.exchanges)
+        recorded, self.exchanges = self.exchanges, []
         try:
             yield
         finally:
-            self.exchanges = kept
+            self.exchanges = recorded
 
     def clean_up(self) -> None:
         """Delete every endpoint whose name was handed out; a missing one is fine."""

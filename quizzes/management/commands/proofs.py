@@ -52,6 +52,5 @@ class Command(BaseCommand):
         for comparison in line.result.comparisons:
             if not comparison.agrees:
                 self.stdout.write(f"       {comparison.fact}: expected {comparison.expected}, got {comparison.got}")
-        if line.result.observation.exchanges:
-            last = line.result.observation.exchanges[-1]
-            self.stdout.write(f"       last answer: {last.method} {last.path} {last.status} {last.response_body[:300]}")
+        for exchange in line.result.observation.exchanges[-2:]:
+            self.stdout.write(f"       {exchange.method} {exchange.path} {exchange.status} {exchange.response_body[:300]}")
