@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 from celery import Celery, bootsteps
-from celery.beat import EmbeddedService
+from celery.beat import EmbeddedService, Scheduler
 from django.conf import settings
 from django.db import connection
 
@@ -22,7 +22,6 @@ SHORTEST_EXPIRY_S = 5.0
 def equip(app: Celery) -> None:
     """Give the worker of `app` the merged schedule, the scheduler thread and the heartbeat."""
     app.conf.beat_schedule = merged_schedule()
-    app.conf.beat_scheduler = "celery.beat:Scheduler"  # in memory: the schedule is code, there is no state to keep
     app.steps["consumer"].add(Beat)
     app.steps["consumer"].add(Heartbeat)
     for chatty in ("celery.beat", "celery.app.trace", "celery.worker.strategy"):  # lines for each tick, each second
@@ -59,7 +58,8 @@ class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
         if self._service is None:
             ensure_foundation_endpoints()
             connection.close()
-            self._service = EmbeddedService(consumer.app, thread=True)
+            # the scheduler in memory: the schedule is code, there is no state to keep in a file
+            self._service = EmbeddedService(consumer.app, thread=True, scheduler_cls=Scheduler)
             self._service.start()
 
 
