@@ -48,7 +48,7 @@ def attempt(request: HttpRequest, attempt_id: int) -> HttpResponse:
     if not request.GET.get("q") and found.is_finished:
         return redirect("attempt_result", found.pk)
     attempt_item = _wanted_question(found, request.GET.get("q", ""))
-    if attempt_item is None:
+    if attempt_item is None or (found.is_finished and _given(attempt_item) is None):
         return redirect("attempt_result", found.pk)
     template = "quizzes/_question.html" if wants_fragment(request) else "quizzes/attempt.html"
     return render(request, template, question(found, attempt_item))

@@ -1,0 +1,68 @@
+"""Items, attempts and cohorts in the database; what a test cares about stands in the test."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from quizzes.attempts import options_shown, record_response, start_attempt
+from quizzes.banks import add_version, load_banks
+from quizzes.labs.files import load_labs
+from quizzes.models import Attempt, Form, FormItem, Item, Objective
+from sandbox.models import User
+from tests.unit.quizzes.items import make_item, make_options
+
+SignIn = Callable[[User], Client]
+
+
+@pytest.fixture
+def content(db: None) -> None:
+    """The banks and labs of fixtures/."""
+    load_banks(settings.FIXTURES_DIR / "banks")
+    load_labs(settings.FIXTURES_DIR / "labs")
+
+
+@pytest.fixture
+def sign_in() -> SignIn:
+    """A browser in which the person is signed in; CSRF is checked."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+def make_form(key_positions: tuple[int, ...] = (0, 1, 2), slug: str = "form", objective: str = "split-traffic") -> Form:
+    """A form with one item for each position of the key."""
+    measured, _ = Objective.objects.get_or_create(
+        slug=objective, defaults={"name": objective, "text": "To be done.", "endpoint_type": ""}
+    )
+    form = Form.objects.create(slug=slug, title=slug.capitalize())
+    for number, place in enumerate(key_positions, 1):
+        spec = make_item(key=f"{slug}-{number}", stem=f"Case {number}?", options=make_options(place), expires_on=date(2099, 1, 1))
+        item = Item.objects.create(key=spec.key, bank=slug, objective=measured)
+        item.current = add_version(item, spec)
+        item.save()
+        FormItem.objects.create(form=form, item=item, position=number)
+    return form
+
+
+def answer(attempt: Attempt, position: int, *, rightly: bool) -> None:
+    """Answer a question with its key, or with the first distractor shown."""
+    question = attempt.attempt_items.get(position=position)
+    shown = options_shown(attempt, question)
+    number = next(n for n, option in enumerate(shown, 1) if option.is_key is rightly)
+    record_response(attempt, question, number=number)
+
+
+def sat(user: User, form: Form, marks: str) -> Attempt:
+    """A finished attempt: + answers a question rightly, - wrongly, . leaves it open."""
+    attempt = start_attempt(user, form=form)
+    for position, mark in enumerate(marks, 1):
+        if mark != ".":
+            answer(attempt, position, rightly=mark == "+")
+    return attempt
