@@ -16,7 +16,7 @@ CUSTOM_ENDPOINT = "example-churn"
 EXTERNAL_ENDPOINT = "example-chat"
 EXAMPLE_MODEL = "main.default.churn"
 SIMULATOR_KEY = "sk-any-key-will-do"
-"""The local provider simulator takes any key that begins with sk-; an operator who points the site elsewhere has endpoints made by hand."""
+"""The local provider simulator takes any key that begins with sk-; a real provider refuses this one and says so."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.validators import RegexValidator
 
+from sandbox.console.json_text import readable
+
 SIZES = [("Small", "Small"), ("Medium", "Medium"), ("Large", "Large")]
 TASKS = [("llm/v1/chat", "Chat"), ("llm/v1/completions", "Completions"), ("llm/v1/embeddings", "Embeddings")]
 KINDS = [("custom", "Custom model"), ("external", "External model")]
 MODEL_SEPARATOR = "@"
 """Between model and version in a picker's value; a registered model's name cannot hold it."""
+
+MAX_TIMES = 200
+"""One press of the button; enough to see a split."""
 
 name_rule = RegexValidator(r"^[A-Za-z0-9_-]+\Z", "Use letters, digits, '-' and '_' only.")
 
@@ -106,11 +111,11 @@ class ExternalModelInput(forms.Form):
             self.add_error("api_key_plaintext", "Give the key itself or the name of a secret: one of the two.")
 
 
-class IndentedEncoder(json.JSONEncoder):
+class ReadableEncoder(json.JSONEncoder):
     """Shows the body as people write it."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "indent": 2, "ensure_ascii": False})
+    def encode(self, o: Any) -> str:
+        return readable(o)
 
 
 class InvocationInput(forms.Form):
@@ -118,9 +123,18 @@ class InvocationInput(forms.Form):
 
     body = forms.JSONField(
         label="Request body",
-        encoder=IndentedEncoder,
+        encoder=ReadableEncoder,
         widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
         error_messages={"invalid": "This is not valid JSON. Check quotes, commas and brackets."},
+    )
+    times = forms.IntegerField(
+        label="Send it this often",
+        min_value=1,
+        max_value=MAX_TIMES,
+        error_messages={
+            "min_value": f"It can be sent 1 to {MAX_TIMES} times.",
+            "max_value": f"It can be sent 1 to {MAX_TIMES} times.",
+        },
     )
 
     def clean_body(self) -> dict[str, Any]:

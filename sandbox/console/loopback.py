@@ -1,13 +1,15 @@
 """Sends an invocation to our own gateway over HTTP, as any client would, with a token that lives for minutes."""
 
-import json
 import time
+from collections import Counter
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import httpx
 from django.conf import settings
 
+from sandbox.console.json_text import readable
 from sandbox.workspaces import operations
 from sandbox.workspaces.models import User, Workspace
 
@@ -40,17 +42,58 @@ class Exchange:
     @property
     def shown_body(self) -> str:
         """The body for reading: indented when it is JSON, cut where it is long."""
-        text = self.body if self.answer is None else json.dumps(self.answer, indent=2, ensure_ascii=False)
+        text = self.body if self.answer is None else readable(self.answer)
         return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "\n… (cut here; curl shows all of it)"
 
 
-def invoke(workspace: Workspace, user: User, endpoint: str, body: dict[str, Any]) -> Exchange:
-    """POST the body to the endpoint's invocations address and time it."""
+@dataclass(frozen=True)
+class Answerer:
+    """A served entity, how many of the requests it answered, and its colour in the picture."""
+
+    name: str
+    count: int
+    tone: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """The same request sent several times, one after the other."""
+
+    exchanges: tuple[Exchange, ...]
+
+    @property
+    def last(self) -> Exchange:
+        return self.exchanges[-1]
+
+    @property
+    def answerers(self) -> list[Answerer]:
+        """By name, so that a colour means the same entity each time."""
+        counts = Counter(exchange.served_by for exchange in self.exchanges if exchange.served_by)
+        return [Answerer(name, counts[name], tone) for tone, name in enumerate(sorted(counts), start=1)]
+
+    @property
+    def statuses(self) -> list[tuple[int, int]]:
+        """Status and how often it came."""
+        return sorted(Counter(exchange.status for exchange in self.exchanges).items())
+
+    @property
+    def median_ms(self) -> float:
+        return median(exchange.took_ms for exchange in self.exchanges)
+
+
+def invoke(workspace: Workspace, user: User, endpoint: str, body: dict[str, Any], times: int = 1) -> Series:
+    """POST the body to the endpoint's invocations address, `times` times, until one does not reach the gateway."""
     token, plain = operations.issue_token(workspace, user, "query panel", TOKEN_LIFETIME_S)
+    url = f"{_base_url()}/serving-endpoints/{endpoint}/invocations"
+    timeout_s = settings.INVOCATION_TIMEOUT_S + 5
+    exchanges: list[Exchange] = []
     try:
-        return _post(f"{_base_url()}/serving-endpoints/{endpoint}/invocations", plain, body)
+        with httpx.Client(timeout=timeout_s, trust_env=False, headers={"Authorization": f"Bearer {plain}"}) as client:
+            while len(exchanges) < times and (not exchanges or exchanges[-1].status):
+                exchanges.append(_post(client, url, body))
     finally:
         operations.revoke_token(workspace, token.id)
+    return Series(tuple(exchanges))
 
 
 def _base_url() -> str:
@@ -58,11 +101,10 @@ def _base_url() -> str:
     return f"http://{host}:{settings.PORT}"
 
 
-def _post(url: str, token: str, body: dict[str, Any]) -> Exchange:
+def _post(client: httpx.Client, url: str, body: dict[str, Any]) -> Exchange:
     began = time.perf_counter()
     try:
-        with httpx.Client(timeout=settings.INVOCATION_TIMEOUT_S + 5, trust_env=False) as client:
-            response = client.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
+        response = client.post(url, json=body)
     except httpx.HTTPError as error:
         sentence = f"The gateway could not be reached ({type(error).__name__}). Is the site's web process running?"
         return Exchange(0, "No answer", (), sentence, _since_ms(began))

@@ -31,7 +31,7 @@ def endpoint_query(request: PageRequest, name: str) -> HttpResponse:
     if request.htmx:
         return render(request, "sandbox/_exchange.html", shown)
     shown |= {
-        "invocation": typed or InvocationInput(initial={"body": example.body}),
+        "invocation": typed or InvocationInput(initial={"body": example.body, "times": 1}),
         "example_note": example.note,
         "samples": samples.query_samples(settings.SITE_URL, name, endpoint.task, example.body),
     }
@@ -41,8 +41,8 @@ def endpoint_query(request: PageRequest, name: str) -> HttpResponse:
 def _send(request: PageRequest, name: str, typed: InvocationInput) -> dict[str, Any]:
     if not typed.is_valid():
         return {"problem": all_errors(typed)}
-    exchange = invoke(workspace_of(request), user_of(request), name, typed.cleaned_data["body"])
-    return {"exchange": exchange}
+    series = invoke(workspace_of(request), user_of(request), name, typed.cleaned_data["body"], typed.cleaned_data["times"])
+    return {"exchange": series.last, "series": series if len(series.exchanges) > 1 else None}
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def _ask(request: PageRequest, typed: PromptInput, tasks: dict[str, str]) -> dic
     if not typed.is_valid():
         return {"problem": all_errors(typed)}
     name = typed.cleaned_data["endpoint"]
-    exchange = invoke(workspace_of(request), user_of(request), name, _BODY_OF[tasks[name]](typed.cleaned_data["prompt"]))
+    body = _BODY_OF[tasks[name]](typed.cleaned_data["prompt"])
+    exchange = invoke(workspace_of(request), user_of(request), name, body).last
     if not exchange.is_ok or not isinstance(exchange.answer, dict):
         return {"problem": f"{exchange.status or ''} {exchange.reason}: {exchange.body[:500]}".strip()}
     return {"reply": _READ[tasks[name]](exchange, exchange.answer)}

@@ -1,9 +1,10 @@
 """The same request as curl, Python and OpenAI code, with the learner's own host in it."""
 
-import json
 import shlex
 from dataclasses import dataclass
 from typing import Any
+
+from sandbox.console.json_text import readable
 
 TOKEN_PLACE = "<your access token>"  # noqa: S105 - what the learner replaces
 
@@ -38,7 +39,7 @@ def _curl(site_url: str, endpoint: str, body: dict[str, Any]) -> str:
         f'curl -X POST "{site_url}/serving-endpoints/{endpoint}/invocations" \\\n'
         '  -H "Authorization: Bearer $DATABRICKS_TOKEN" \\\n'
         '  -H "Content-Type: application/json" \\\n'
-        f"  -d {shlex.quote(json.dumps(body, indent=2, ensure_ascii=False))}"
+        f"  -d {shlex.quote(readable(body))}"
     )
 
 
