@@ -62,6 +62,8 @@ def tables(workspace_id: str) -> list[TableName]:
     root = workspace_folder(settings.DELTA_DIR, workspace_id)
     names = []
     for folder in sorted(root.glob("*/*/*/_delta_log")):
+        if not any(folder.glob("*.json")):  # being created
+            continue
         try:
             names.append(TableName.parse(".".join(folder.parent.relative_to(root).parts)))
         except ValueError:  # a stray folder is no table

@@ -16,6 +16,9 @@ STOP_KEY = "test:stop"
 
 
 def drain(socket: str, root: str) -> None:
+    # often enough that some kills hit the upkeep
+    delta.CHECKPOINT_EVERY_VERSIONS = 4
+    delta.MAX_SMALL_FILES = 3
     worker = Drain(redis.Redis(unix_socket_path=socket), Path(root), lambda ids: ids)
     while True:
         drained = worker.run(budget_s=0.2)
