@@ -69,11 +69,14 @@ class Gateway:
         )
         self._snapshot = Snapshot(self._redis, self._load_token)
         self._snapshot.subscribe(self._changed)
-        self._wires = Wires(send=self._send, wake=send_wake, committed=self._committed)
+        self._wires = Wires(send=self._send, wake=self._wake, committed=self._committed)
         self._tasks = [asyncio.create_task(step()) for step in (self._snapshot.follow, self._read_replies, self._sweep)]
 
     def _send(self, replica: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
         send_predict(self._sender, replica, self._reply_list, message_id, requests, label)
+
+    def _wake(self, entity_id: str) -> None:
+        send_wake(self._sender, entity_id)
 
     async def _committed(self, message_id: str) -> bool:
         return bool(await self._redis.exists(committed_key(self._reply_list, message_id)))

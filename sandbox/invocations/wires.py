@@ -5,17 +5,19 @@ docs.celeryq.dev/en/stable/internals/protocol.html) and pushed straight onto the
 producer took half of the gateway's time under load (measured). A test has a real Celery worker read it.
 """
 
+import logging
+import uuid
 from typing import Any
 
 import orjson
 import redis
-from kombu.exceptions import OperationalError
 
 from sandbox.invocations.coalescer import Redis503
 from sandbox.live import LiveReplica
 from sandbox.replicas.messages import CONTROL_WAKE, REPLICA_PREDICT
-from sandbox.replicas.worker_app import send
 
+logger = logging.getLogger(__name__)
+CONTROL_QUEUE = "control"
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
@@ -54,9 +56,10 @@ def send_predict(
         raise Redis503(str(error)) from error
 
 
-def send_wake(entity_id: str) -> None:
-    """Ask the control plane for a replica; a broker that is away is asked again by the next sweep."""
+def send_wake(connection: Any, entity_id: str) -> None:
+    """Ask the control plane for a replica; while Redis is away the next sweep asks again."""
+    message = celery_message(CONTROL_WAKE, uuid.uuid4().hex, (entity_id,), CONTROL_QUEUE)
     try:
-        send(CONTROL_WAKE, (entity_id,), "control")
-    except (OperationalError, OSError):
-        return
+        connection.lpush(CONTROL_QUEUE, message)
+    except redis.RedisError as error:
+        logger.warning("no replica asked for served entity %s: %s", entity_id, error)
