@@ -13,8 +13,6 @@ _django: Any = get_asgi_application()
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-os.environ.setdefault("REDIS_URL", settings.REDIS_URL)  # read on import by the Celery app with which the gateway wakes replicas
-
 from config.body_cap import body_cap
 from sandbox.invocations.gateway import Gateway
 from sandbox.live import LiveToken
