@@ -42,7 +42,7 @@ def _expiry_s(schedule: Any) -> float:
     return max(float(interval_s), SHORTEST_EXPIRY_S)
 
 
-class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
+class Beat(bootsteps.StartStopStep):
     """The scheduler thread: starts with the first connection to the broker and survives reconnections.
 
     The preconfigured endpoints are made just before, here and not in `set_up`, because that needs the broker.
@@ -63,7 +63,7 @@ class Beat(bootsteps.StartStopStep):  # type: ignore[misc]
             self._service.start()
 
 
-class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
+class Heartbeat(bootsteps.StartStopStep):
     """Writes the time each second while the worker is connected and consuming (`config.health` reads it)."""
 
     requires = (Beat,)
