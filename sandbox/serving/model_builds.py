@@ -28,8 +28,8 @@ from sandbox.workspaces.models import Workspace
 log = logging.getLogger(__name__)
 
 MAX_DELIVERIES = 3
-LEASE = timedelta(seconds=15)
-RENEW_S = 4.0
+LEASE = timedelta(seconds=10)
+RENEW_S = 2.0
 QUEUED_FOR = timedelta(seconds=10)
 """A waiting build is sent to the queue again after this long."""
 REGISTRY_PAUSE = timedelta(seconds=2)
