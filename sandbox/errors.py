@@ -105,7 +105,8 @@ def rest_exception_handler(exc: Exception, context: dict[str, Any]) -> Response 
         return Response(exc.body(), status=exc.status)
     if isinstance(exc, exceptions.ValidationError):
         field, sentence = _first_problem(exc.detail)
-        return Response(InvalidParameterValue(f"{field}: {sentence}" if field not in {"", "non_field_errors"} else sentence).body(), status=400)
+        named = field not in {"", "non_field_errors"}
+        return Response(InvalidParameterValue(f"{field}: {sentence}" if named else sentence).body(), status=400)
     if isinstance(exc, exceptions.ParseError):
         return Response(BadRequest(f"The body is not valid JSON: {exc.detail}").body(), status=400)
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):

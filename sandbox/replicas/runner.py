@@ -94,13 +94,9 @@ class Runner:
 
 
 def _load(runtime: str, model: bytes) -> Runtime:
-    if runtime == "embedding":
-        from sandbox.replicas.runtimes import embedding
+    from sandbox.replicas.runtimes import embedding, onnx  # by now the zygote has imported them
 
-        return embedding.load(model)
-    from sandbox.replicas.runtimes import onnx
-
-    return onnx.load(model)
+    return embedding.load(model) if runtime == "embedding" else onnx.load(model)
 
 
 def _run(runtime: str, reads: int, writes: int, limits: Limits) -> None:

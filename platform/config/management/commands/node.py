@@ -21,4 +21,4 @@ class Command(BaseCommand):
         }
         os.chdir(settings.ROOT)
         # a fresh interpreter: replicas are forked from this one and are to stay free of Django
-        os.execve(sys.executable, [sys.executable, "-m", "sandbox.replicas.node"], {**os.environ, **environment})
+        os.execve(sys.executable, [sys.executable, "-m", "sandbox.replicas.node"], {**os.environ, **environment})  # noqa: S606 - no shell is wanted
