@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from sandbox.workspaces.sessions import workspace_of
@@ -54,22 +54,13 @@ SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], .
 
 def side_bar(role: str, path: str) -> tuple[Group, ...]:
     """The groups that `role` may see, with the link marked that `path` lies under."""
-    urls = {name: _address(name) for _, _, links in SIDE_BAR for _, _, name in links}
-    here = max((url for url in urls.values() if url and path.startswith(url)), key=len, default="")
-    groups = (
-        Group(label, tuple(Link(text, icon, urls[name], urls[name] == here) for text, icon, name in links if urls[name]))
+    urls = {name: reverse(name) for _, _, links in SIDE_BAR for _, _, name in links}
+    here = max((url for url in urls.values() if path.startswith(url)), key=len, default="")
+    return tuple(
+        Group(label, tuple(Link(text, icon, urls[name], urls[name] == here) for text, icon, name in links))
         for label, roles, links in SIDE_BAR
         if role in roles
     )
-    return tuple(group for group in groups if group.links)
-
-
-def _address(name: str) -> str:
-    """The page's address; empty when this site does not mount it."""
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return ""
 
 
 def site(request: HttpRequest) -> Mapping[str, Any]:

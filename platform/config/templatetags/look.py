@@ -1,22 +1,11 @@
-"""Template helpers of the site's look: addresses that may be absent, states as icon and word, JSON for reading."""
+"""Template helpers of the site's look: states as icon and word, tones of messages, form fields."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms, template
-from django.urls import NoReverseMatch, reverse
 
 register = template.Library()
-
-
-@register.simple_tag
-def address(name: str, *args: Any) -> str:
-    """The address of a named page; empty when this site does not mount it."""
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return ""
 
 
 @dataclass(frozen=True)
@@ -69,12 +58,6 @@ TONES = {
 def as_tone(level_tag: str) -> Tone:
     """The look of a message of `django.contrib.messages`."""
     return TONES.get(level_tag, Tone("info", "info-circle"))
-
-
-@register.filter
-def pretty_json(value: Any) -> str:
-    """A value as indented JSON, for reading."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 @register.inclusion_tag("_field.html")
