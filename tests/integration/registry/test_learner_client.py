@@ -42,7 +42,7 @@ def result_of(output: str) -> dict[str, object]:
     return answer
 
 
-@pytest.mark.parametrize("name", ["churn", "main.default.churn"])
+@pytest.mark.parametrize("name", ["churn", "main.default.logged"])
 def test_a_model_is_logged_registered_and_loaded_back(registry: Registry, name: str) -> None:
     answer = result_of(registry.python("ada-token", LOG_MODEL.replace("NAME", repr(name))))
     assert int(str(answer["version"])) == 1
