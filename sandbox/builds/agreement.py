@@ -63,9 +63,7 @@ def as_frame(rows: pd.DataFrame, inputs: Sequence[InputField]) -> pd.DataFrame:
 def as_arrays(rows: pd.DataFrame, signature: Signature) -> list[Any]:
     """The rows as the arrays that a replica hands to the runtime."""
     if signature.layout == "per_column":
-        return [
-            _typed(rows[position], each.dtype).reshape(-1, 1) for position, each in enumerate(signature.inputs)
-        ]
+        return [_typed(rows[position], each.dtype).reshape(-1, 1) for position, each in enumerate(signature.inputs)]
     dtype = signature.dtype if signature.layout == "matrix" else signature.inputs[0].dtype
     if dtype == "str":
         return [np.column_stack([_typed(rows[position], dtype) for position in rows.columns])]
@@ -108,4 +106,4 @@ def _compare_numbers(expected: Any, found: Any) -> Agreement:
     largest = float(error.ravel()[worst]) if error.size else 0.0
     if largest == 0.0:
         return Agreement(rows=len(expected))
-    return Agreement(len(expected), 0.0, largest, f"{found.ravel()[worst]!r} instead of {expected.ravel()[worst]!r}")
+    return Agreement(len(expected), 0.0, largest, f"{found.ravel()[worst]:.9g} instead of {expected.ravel()[worst]:.9g}")

@@ -10,7 +10,7 @@ scikit-learn, skl2onnx, skops and pandas.
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ import onnx
 import skl2onnx
 import sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from sklearn.base import is_classifier
 
 from sandbox.builds import agreement, imputers, linear, samples, trees
 from sandbox.builds.adopt import adopt_onnx, attach_signature
 from sandbox.builds.agreement import Agreement
 from sandbox.builds.mlmodel import LoggedModel, read_mlmodel
 from sandbox.builds.parcel import Parcel, unpack
-from sandbox.builds.prepare import model_inputs, prepared_for_conversion, needs_columns
+from sandbox.builds.prepare import model_inputs, needs_columns, prepared_for_conversion
 from sandbox.builds.signature import InputField, Layout, Output, Signature
 from sandbox.builds.unpickle import describe, load_estimator
 from sandbox.jail.errors import JobProblem
@@ -71,7 +72,9 @@ def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[by
             "(mlflow.sklearn.log_model) and onnx (mlflow.onnx.log_model). Log it with one of them."
         )
     if logged.model_file not in files:
-        raise JobProblem(f"The MLmodel file names {logged.model_file!r}, which is not among the model's files. Log the model again.")
+        raise JobProblem(
+            f"The MLmodel file names {logged.model_file!r}, which is not among the model's files. Log the model again."
+        )
     if flavour == "onnx":
         return adopt_onnx(files[logged.model_file], logged, note)
     model = load_estimator(files[logged.model_file], logged.model_file, logged.serialization_format, note)
@@ -81,7 +84,9 @@ def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[by
 def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
     """The closest ONNX form of a scikit-learn estimator. Raises JobProblem when there is none that is close enough."""
     if logged.predict_method not in {"predict", "predict_proba"} or not hasattr(model, logged.predict_method):
-        raise JobProblem(f"{describe(model)} has no method {logged.predict_method!r} that can be served; predict and predict_proba can.")
+        raise JobProblem(
+            f"{describe(model)} has no method {logged.predict_method!r} that can be served; predict and predict_proba can."
+        )
     inputs = model_inputs(model, logged)
     rows = _Rows(model, logged, inputs, files, note)
     best: tuple[Agreement, bytes, Signature] | None = None
@@ -114,12 +119,19 @@ def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Not
 class _Rows:
     """The rows to compare on, and what the model predicts for them."""
 
-    def __init__(self, model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], files: dict[str, bytes], note: Note) -> None:
+    def __init__(
+        self, model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], files: dict[str, bytes], note: Note
+    ) -> None:
         self._inputs = inputs
         self._predict = getattr(model, logged.predict_method)
         self._is_tensor = inputs[0].shape != ()
-        self.columns = inputs if not self._is_tensor else tuple(
-            InputField(str(position), "string" if inputs[0].dtype == "str" else "double") for position in range(inputs[0].shape[1])
+        self.columns = (
+            inputs
+            if not self._is_tensor
+            else tuple(
+                InputField(str(position), "string" if inputs[0].dtype == "str" else "double")
+                for position in range(inputs[0].shape[1])
+            )
         )
         example = samples.example_rows(files.get(logged.example_file), self.columns)
         synthetic = samples.synthetic_rows(model, self.columns, example)
@@ -144,7 +156,9 @@ class _Rows:
         """Let the model predict; returns why it would not."""
         try:
             shown = agreement.as_frame(rows, self.columns)
-            wanted = self._predict(shown.to_numpy(dtype=object if self.columns[0].type == "string" else float) if self._is_tensor else shown)
+            wanted = self._predict(
+                shown.to_numpy(dtype=object if self.columns[0].type == "string" else float) if self._is_tensor else shown
+            )
         except Exception as error:
             return error
         self.sets.append((name, rows, np.asarray(wanted)))
@@ -163,13 +177,16 @@ class _Rows:
         return agreement.together(outcomes)
 
 
-def _write(model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], rows: _Rows, precision: str) -> tuple[Signature, bytes]:
+def _write(
+    model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], rows: _Rows, precision: str
+) -> tuple[Signature, bytes]:
     """The model as ONNX with its signature attached."""
     signature = _signature(model, logged, inputs, rows.prediction, precision)
     converted = skl2onnx.convert_sklearn(
         prepared_for_conversion(model),
         initial_types=_initial_types(signature),
-        options={"zipmap": False},
+        # without it a classifier's probabilities become a list of dictionaries
+        options={"zipmap": False} if is_classifier(model) else None,
         target_opset=_OPERATOR_SETS,
     )
     position = 1 if logged.predict_method == "predict_proba" else 0
@@ -182,7 +199,8 @@ def _signature(model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], 
     is_tensor = inputs[0].shape != ()
     layout: Layout = "tensors" if is_tensor else "per_column" if needs_columns(model, inputs) else "matrix"
     typed = tuple(
-        InputField(each.name, each.type, each.required, "str" if each.dtype == "str" else precision, each.shape) for each in inputs
+        InputField(each.name, each.type, each.required, "str" if each.dtype == "str" else precision, each.shape)
+        for each in inputs
     )
     kinds = {"f": "double", "i": "long", "u": "long", "b": "boolean"}
     return Signature(

@@ -49,8 +49,12 @@ def finish_scores(scope: Any, operator: Any, container: Any, scores: str, positi
 
 
 def finish_labels(scope: Any, operator: Any, container: Any, indices: str, classes: Any) -> None:
-    """Hand the classes at `indices` (shape [N], int64) over as the operator's first output."""
-    table = constant(scope, container, classes)
+    """Hand the classes at `indices` (shape [N], int64) over as the operator's first output.
+
+    Classes 0.0 and 1.0 are written as integers, as skl2onnx declares them; the signature makes them floats again.
+    """
+    known = np.asarray(classes)
+    table = constant(scope, container, known.astype(np.int64) if known.dtype.kind == "f" else known)
     node(scope, container, "Gather", [table, indices], output=operator.outputs[0].full_name, axis=0)
 
 
@@ -62,7 +66,9 @@ def label_indices(scope: Any, container: Any, raw: str, n_classes: int, *, tie_i
     if n_classes > 2:
         return node(scope, container, "ArgMax", [raw], axis=1, keepdims=0)
     zero = constant(scope, container, 0.0)
-    is_second = node(scope, container, "GreaterOrEqual" if tie_is_second else "Greater", [raw, zero], version=12 if tie_is_second else 13)
+    is_second = node(
+        scope, container, "GreaterOrEqual" if tie_is_second else "Greater", [raw, zero], version=12 if tie_is_second else 13
+    )
     whole = node(scope, container, "Cast", [is_second], to=TensorProto.INT64)
     return node(scope, container, "Reshape", [whole, constant(scope, container, [-1])])
 

@@ -40,7 +40,7 @@ class BuiltModel:
     outputs: list[str] = field(default_factory=list)
 
 
-class BuildFailed(Exception):  # noqa: N818 - it states what is the case
+class BuildFailed(Exception):
     """The model cannot be served; `message` tells the learner why and what to do, `log` is what the build printed."""
 
     def __init__(self, message: str, log: str = "") -> None:

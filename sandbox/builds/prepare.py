@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier
@@ -23,7 +24,8 @@ def model_inputs(model: Any, logged: LoggedModel) -> tuple[InputField, ...]:
     if not logged.is_tensor:
         _refuse_unnameable(logged.inputs)
         return tuple(
-            InputField(each.name, each.type, each.required, "str" if each.type == "string" else "float64") for each in logged.inputs
+            InputField(each.name, each.type, each.required, "str" if each.type == "string" else "float64")
+            for each in logged.inputs
         )
     first = logged.inputs[0]
     if len(logged.inputs) != 1 or len(first.shape) != 2:
@@ -39,7 +41,9 @@ def _fitted_inputs(model: Any) -> tuple[InputField, ...]:
     """Without a signature: the names the model was fitted with, else only their number."""
     names = getattr(model, "feature_names_in_", None)
     if names is not None and 0 < len(names) <= MOST_COLUMNS:
-        texts = {position for position, hint in column_hints(model, list(names)) if any(isinstance(v, str) for v in hint.categories)}
+        texts = {
+            position for position, hint in column_hints(model, list(names)) if any(isinstance(v, str) for v in hint.categories)
+        }
         return tuple(
             InputField(str(name), "string", True, "str") if position in texts else InputField(str(name), "double")
             for position, name in enumerate(names)
@@ -64,7 +68,9 @@ def _refuse_unnameable(inputs: Sequence[InputField]) -> None:
     names = [each.name for each in inputs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names or not all(names):
-        raise JobProblem(f"The signature's columns need different, non-empty names; check {', '.join(twice) or 'the empty ones'}.")
+        raise JobProblem(
+            f"The signature's columns need different, non-empty names; check {', '.join(twice) or 'the empty ones'}."
+        )
 
 
 def needs_columns(model: Any, inputs: Sequence[InputField]) -> bool:
@@ -79,8 +85,9 @@ def parts(model: Any, depth: int = 0) -> Iterator[Any]:
         return
     if isinstance(model, BaseEstimator):
         yield model
-        for value in vars(model).values():
-            yield from parts(value, depth + 1)
+        for name, value in vars(model).items():
+            if name != "_preprocessor":  # histogram gradient boosting's own, for categories that ONNX has no form for
+                yield from parts(value, depth + 1)
     elif isinstance(model, list | tuple):
         for value in model:
             yield from parts(value, depth + 1)
@@ -90,14 +97,19 @@ def parts(model: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def prepared_for_conversion(model: Any) -> Any:
-    """The model, or a copy that predicts the same, without what skl2onnx stumbles over."""
-    if any(_fills_text(part) for part in parts(model)):
+    """The model, or a copy that predicts the same, without what skl2onnx stumbles over.
+
+    ONNX has no missing text: a replica hands over the empty one, and the copy takes that for missing.
+    """
+    if any(_fills_text(part) or _knows_missing_text(part) for part in parts(model)):
         model = copy.deepcopy(model)
     for part in parts(model):
         if isinstance(part, VotingClassifier):
             part.flatten_transform = False  # shapes the output of transform(), which nobody calls
         elif _fills_text(part):
-            part.missing_values = ""  # ONNX has no missing text; a replica hands over the empty one
+            part.missing_values = ""
+        elif _knows_missing_text(part):
+            part.categories_ = [_with_empty_text(categories) for categories in part.categories_]
     return model
 
 
@@ -105,3 +117,21 @@ def _fills_text(part: Any) -> bool:
     statistics = getattr(part, "statistics_", None)  # an unfitted copy stays in a ColumnTransformer
     is_text = isinstance(part, SimpleImputer) and statistics is not None and statistics.dtype.kind in "OUS"
     return is_text and not isinstance(part.missing_values, str)
+
+
+def _knows_missing_text(part: Any) -> bool:
+    """Whether an encoder counts a missing text as a category."""
+    return any(
+        categories.dtype.kind == "O" and any(isinstance(value, str) for value in categories) and any(map(_is_missing, categories))
+        for categories in getattr(part, "categories_", [])
+    )
+
+
+def _with_empty_text(categories: Any) -> Any:
+    if categories.dtype.kind != "O":
+        return categories
+    return np.array(["" if _is_missing(value) else value for value in categories], dtype=object)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value

@@ -77,7 +77,7 @@ def with_gaps(frame: pd.DataFrame, inputs: Sequence[InputField]) -> pd.DataFrame
         position = gappy[index % len(gappy)]
         if inputs[position].type == "string":
             rows[position] = rows[position].astype(object)
-            rows.iloc[index, position] = None
+            rows.iloc[index, position] = np.nan  # what pandas makes of a JSON null in a column of texts
         else:
             rows.iloc[index, position] = np.nan
     return rows

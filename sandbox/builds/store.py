@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 
-class ModelFileDamaged(Exception):  # noqa: N818 - it states what is the case
+class ModelFileDamaged(Exception):
     """The stored bytes are not those that the name promises, or are gone."""
 
 

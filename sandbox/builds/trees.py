@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from skl2onnx import update_registered_converter
+from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes, calculate_linear_regressor_output_shapes
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -25,8 +27,6 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
-from skl2onnx import update_registered_converter
-from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes, calculate_linear_regressor_output_shapes
 
 from sandbox.builds import labels
 
@@ -87,16 +87,7 @@ class _Ensemble:
         self.weights += weights[is_leaf].astype(float).tolist()
         self.targets += [target] * int(is_leaf.sum())
         if is_leaf[0]:  # a tree of one leaf is written as a node whose branches both lead to it
-            for values, only in (
-                (self.features, 0),
-                (self.splits, 0.0),
-                (self.true_ids, first_leaf),
-                (self.true_leaves, 1),
-                (self.false_ids, first_leaf),
-                (self.false_leaves, 1),
-                (self.missing_true, 0),
-            ):
-                values.append(only)  # type: ignore[attr-defined]
+            self._add_node_over_leaf(first_leaf)
             return
         inner = ~is_leaf
         self.features += tree.feature[inner].astype(int).tolist()
@@ -106,6 +97,15 @@ class _Ensemble:
         self.false_ids += position[tree.right[inner]].astype(int).tolist()
         self.false_leaves += is_leaf[tree.right[inner]].astype(int).tolist()
         self.missing_true += tree.missing_left[inner].astype(int).tolist()
+
+    def _add_node_over_leaf(self, leaf: int) -> None:
+        for values in (self.features, self.missing_true):
+            values.append(0)
+        self.splits.append(0.0)
+        for values in (self.true_ids, self.false_ids):
+            values.append(leaf)
+        for values in (self.true_leaves, self.false_leaves):
+            values.append(1)
 
     def write(self, scope: Any, container: Any, name: str, n_targets: int) -> str:
         """Add the operator to the graph; returns the name of its sums, doubles of shape [N, n_targets]."""

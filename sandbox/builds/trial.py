@@ -52,7 +52,9 @@ def _predict(runtime: OnnxRuntime) -> list[Any]:
     except MemoryError:
         raise
     except Exception as error:
-        raise JobProblem(f"The model loads but does not answer {_ROWS} rows that fit its signature: {_shortened(error)}") from None
+        raise JobProblem(
+            f"The model loads but does not answer {_ROWS} rows that fit its signature: {_shortened(error)}"
+        ) from None
     return values
 
 

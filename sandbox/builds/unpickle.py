@@ -11,6 +11,7 @@ import sklearn
 from sandbox.jail.errors import JobProblem
 
 _TRUSTED_PACKAGES = ("sklearn.", "numpy.", "scipy.", "xgboost.", "lightgbm.")
+_TRUSTED_BUILTINS = ("builtins.object", "builtins.bool", "builtins.int", "builtins.float", "builtins.str")
 _NEVER_TRUSTED = ("numpy.testing", "numpy.f2py", "numpy.distutils", "sklearn.utils._testing", "sklearn.datasets")
 """Parts of those packages that run programs, fetch files or evaluate text."""
 
@@ -66,7 +67,7 @@ def _load_skops(content: bytes) -> Any:
 
 
 def _is_trusted(name: str) -> bool:
-    return name.startswith(_TRUSTED_PACKAGES) and not name.startswith(_NEVER_TRUSTED)
+    return name in _TRUSTED_BUILTINS or (name.startswith(_TRUSTED_PACKAGES) and not name.startswith(_NEVER_TRUSTED))
 
 
 def _load_pickle(content: bytes) -> Any:
@@ -81,7 +82,9 @@ def _load_pickle(content: bytes) -> Any:
 def _cannot_load(error: Exception) -> JobProblem:
     text = f"{type(error).__name__}: {str(error)[:300]}"
     if "__main__" in text:
-        return JobProblem(f"The model uses something defined in your notebook that was not saved with it ({text}). {_LOG_WITH_CLOUDPICKLE}")
+        return JobProblem(
+            f"The model uses something defined in your notebook that was not saved with it ({text}). {_LOG_WITH_CLOUDPICKLE}"
+        )
     return JobProblem(
         f"The model file could not be loaded with scikit-learn {sklearn.__version__} ({text}). "
         f"Fit and log it again with scikit-learn {sklearn.__version__}, or log it as ONNX (mlflow.onnx.log_model)."

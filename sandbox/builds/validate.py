@@ -59,7 +59,9 @@ def _check_envelope(model: Any) -> None:
         raise JobProblem("The ONNX file carries training information; export it for inference.")
     for each in model.opset_import:
         if each.domain not in DOMAINS:
-            raise JobProblem(f"The ONNX file uses the operator domain {_short(each.domain)!r}; only ONNX's own operators are served.")
+            raise JobProblem(
+                f"The ONNX file uses the operator domain {_short(each.domain)!r}; only ONNX's own operators are served."
+            )
     if sum(len(each.key) + len(each.value) for each in model.metadata_props) > LONGEST_METADATA:
         raise JobProblem(f"The ONNX file's metadata is longer than {LONGEST_METADATA} characters.")
 
@@ -84,7 +86,9 @@ def _check_node(node: Any, depth: int, sums: _Sums) -> None:
     if sums.nodes > MOST_NODES:
         raise JobProblem(f"The ONNX file has more than {MOST_NODES} operators, counted up to {where}.")
     if node.domain not in DOMAINS:
-        raise JobProblem(f"The ONNX file's {where} is of the domain {_short(node.domain)!r}; only ONNX's own operators are served.")
+        raise JobProblem(
+            f"The ONNX file's {where} is of the domain {_short(node.domain)!r}; only ONNX's own operators are served."
+        )
     if node.op_type in REFUSED_OPERATORS:
         raise JobProblem(f"The ONNX file's {where} repeats a graph as often as its data say; such operators are not served.")
     for attribute in node.attribute:
@@ -108,7 +112,9 @@ def _check_sparse(sparse: Any, where: str, sums: _Sums) -> None:
 
 def _check_tensor(tensor: Any, where: str, sums: _Sums) -> None:
     if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
-        raise JobProblem(f"The ONNX file keeps the data of {where} in another file. Save it as one file (save_as_external_data=False).")
+        raise JobProblem(
+            f"The ONNX file keeps the data of {where} in another file. Save it as one file (save_as_external_data=False)."
+        )
     elements = 1 if tensor.dims else len(tensor.raw_data) and 1
     for length in tensor.dims:
         if length < 0:

@@ -76,12 +76,12 @@ def _finisher(signature: Signature, names: list[str]) -> Callable[[list[Any]], V
     if signature.output.form == "record":
         return lambda arrays: _records(names, arrays)
     if signature.output.form == "vector":
-        return lambda arrays: arrays[0].tolist()  # type: ignore[no-any-return]
+        return lambda arrays: arrays[0].tolist()
     if signature.output.type == "boolean":
-        return lambda arrays: arrays[0].ravel().astype(bool).tolist()  # type: ignore[no-any-return]
+        return lambda arrays: arrays[0].ravel().astype(bool).tolist()
     if signature.output.type == "double":
-        return lambda arrays: arrays[0].ravel().astype(float).tolist()  # type: ignore[no-any-return]
-    return lambda arrays: arrays[0].ravel().tolist()  # type: ignore[no-any-return]
+        return lambda arrays: arrays[0].ravel().astype(float).tolist()
+    return lambda arrays: arrays[0].ravel().tolist()
 
 
 def _records(names: list[str], arrays: list[Any]) -> Values:
