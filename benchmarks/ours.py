@@ -35,7 +35,12 @@ class Site:
 def site() -> Iterator[Site]:
     with Stack() as stack:
         token = stack.token("learner")
-        os.environ |= {"MLFLOW_TRACKING_URI": stack.url, "MLFLOW_TRACKING_TOKEN": token, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        os.environ |= {
+            "MLFLOW_TRACKING_URI": stack.url,
+            "MLFLOW_TRACKING_TOKEN": token,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        }
         from databricks.sdk import WorkspaceClient
 
         workspace = WorkspaceClient(host=stack.url, token=token, auth_type="pat")

@@ -90,12 +90,16 @@ def _ratio_row(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
     return f"| ratio | {' | '.join([*rates, *times])} |"
 
 
-def write(results: dict[str, Any], directory: Path, readme: Path) -> None:
+def write(results: dict[str, Any], directory: Path) -> None:
+    """bench.json and bench.md."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
-    table = markdown(results)
-    (directory / "bench.md").write_text(table)
-    text = readme.read_text()
+    (directory / "bench.md").write_text(markdown(results))
+
+
+def write_readme(results: dict[str, Any], readme: Path) -> None:
+    """Replace the table between the two marks."""
+    table, text = markdown(results), readme.read_text()
     if README_START in text:
         before, _, rest = text.partition(README_START)
         after = rest.partition(README_END)[2]
