@@ -27,17 +27,17 @@ def holds(in_tier: Tier) -> bool:
 
 def breaches(in_tier: Tier) -> dict[str, str]:
     """The attacks that got through in a job of this tier, and what they reached; empty is right."""
-    with _bait() as bait, JailedJob("sandbox.jail.attacks", limits=BATTERY_LIMITS, in_tier=in_tier) as job:
-        return _reached(job.finish(json.dumps(bait).encode()))
+    with bait() as laid_out, JailedJob("sandbox.jail.attacks", limits=BATTERY_LIMITS, in_tier=in_tier) as job:
+        return _reached(job.finish(json.dumps(laid_out).encode()))
 
 
 def breaches_of_fork() -> dict[str, str]:
     """The same for a process forked from this one, the way model runners enter the jail."""
-    with _bait() as bait:
+    with bait() as laid_out:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            _attack_and_exit(bait, writing)
+            _attack_and_exit(laid_out, writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as answers:
             result = answers.read()
@@ -47,11 +47,11 @@ def breaches_of_fork() -> dict[str, str]:
     return _reached(result)
 
 
-def _attack_and_exit(bait: dict[str, Any], writing: int) -> None:
+def _attack_and_exit(laid_out: dict[str, Any], writing: int) -> None:
     try:
         limits = Limits(cpu_s=20, wall_s=30, address_space_bytes=address_space_bytes() + GIB // 2)
         enter_jail(limits, keep_fds=(writing,))
-        os.write(writing, attacks.run(json.dumps(bait).encode()))
+        os.write(writing, attacks.run(json.dumps(laid_out).encode()))
     finally:
         os._exit(0)
 
@@ -61,7 +61,7 @@ def _reached(result: bytes) -> dict[str, str]:
 
 
 @contextmanager
-def _bait() -> Iterator[dict[str, Any]]:
+def bait() -> Iterator[dict[str, Any]]:
     """Files, sockets and a secret that a jailed process must not reach, each of them reachable for us."""
     secret = secrets.token_hex(16)
     with ExitStack() as stack:

@@ -1,0 +1,106 @@
+"""Entering the jail from a process of one's own: descriptors, threads, what still works inside."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from sandbox.jail.paths import is_world_readable
+
+
+def in_new_process(body: str) -> str:
+    """Run the body in a fresh interpreter; `say(text)` is the only way out."""
+    program = textwrap.dedent(
+        """
+        import os, sys
+        from sandbox.jail.enter import address_space_bytes, enter_jail
+        from sandbox.jail.errors import JailRefused
+        from sandbox.jail.limits import GIB, Limits
+        limits = Limits(cpu_s=5, wall_s=5, address_space_bytes=2 * GIB)
+        say = lambda text: os.write(1, str(text).encode())
+        """
+    ) + textwrap.dedent(body)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_only_the_kept_descriptors_stay_open() -> None:
+    said = in_new_process(
+        """
+        low, high = os.open("/dev/null", os.O_RDONLY), os.dup2(1, 500)
+        enter_jail(limits, keep_fds=(1, high))
+        os.write(500, b"kept ")
+        try:
+            os.fstat(low)
+        except OSError:
+            say("closed ")
+        say(os.read(0, 10))
+        """
+    )
+    assert said == "kept closed b''"
+
+
+def test_a_process_with_threads_is_refused() -> None:
+    said = in_new_process(
+        """
+        import threading
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        try:
+            enter_jail(limits, keep_fds=(1, 2))
+        except JailRefused as refusal:
+            say(refusal)
+        os._exit(0)
+        """
+    )
+    assert said.startswith("The process has 2 threads; only the calling one would be confined.")
+
+
+def test_numbers_threads_and_late_imports_work_inside() -> None:
+    said = in_new_process(
+        """
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+        import numpy as np
+        held = enter_jail(limits, keep_fds=(1, 2))
+        import colorsys, decimal, threading, zoneinfo
+        results = []
+        worker = threading.Thread(target=lambda: results.append(float(np.linalg.inv(np.eye(3) * 2)[0, 0])))
+        worker.start(); worker.join()
+        say((results, held.landlock_version >= 1, zoneinfo.ZoneInfo("Europe/Berlin").key))
+        """
+    )
+    assert said == "([0.5], True, 'Europe/Berlin')"
+
+
+def test_a_forked_process_can_live_on_without_a_limit_on_its_processor_time() -> None:
+    said = in_new_process(
+        """
+        import resource
+        enter_jail(limits, apply_cpu=False, keep_fds=(1, 2))
+        say((resource.getrlimit(resource.RLIMIT_CPU)[0] == resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)))
+        """
+    )
+    assert said == "(True, (0, 0))"
+
+
+def test_the_address_space_is_counted_in_bytes() -> None:
+    before, after = (
+        in_new_process(
+            """
+        before = address_space_bytes()
+        block = bytearray(256 * 1024 * 1024)
+        say((before, address_space_bytes()))
+        """
+        )
+        .strip("()")
+        .split(", ")
+    )
+    assert 200 * 1024**2 < int(after) - int(before) < 400 * 1024**2
+
+
+def test_a_private_folder_hides_what_lies_in_it(tmp_path: Path) -> None:
+    inner = tmp_path / "private" / "file"
+    inner.parent.mkdir(mode=0o700)
+    inner.touch(0o644)
+    assert not is_world_readable(str(inner))
+    assert is_world_readable("/usr/lib")
