@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 
 from sandbox.errors import ApiError
 from sandbox.registry import mlflow_store, snippets
+from sandbox.registry.example_models import EXAMPLES
 from sandbox.registry.mlflow_store import ModelVersion, RegisteredModel
 from sandbox.registry.mlmodel import ModelDescription
 from sandbox.workspaces.sessions import workspace_of
@@ -44,7 +45,9 @@ def model_list(request: HttpRequest) -> HttpResponse:
     workspace = workspace_of(request)
     shown: dict[str, Any] = {"snippets": snippets.log_a_model(settings.SITE_URL)}
     try:
-        shown["cards"] = _cards(workspace.id, mlflow_store.list_models(workspace.id))
+        models = mlflow_store.list_models(workspace.id)
+        shown["cards"] = _cards(workspace.id, models)
+        shown["has_examples"] = {example.name for example in EXAMPLES} <= {model.name for model in models}
     except ApiError as error:
         shown["registry_message"] = error.message
     return render(request, "sandbox/model_list.html", shown)

@@ -74,6 +74,16 @@ def test_the_page_lists_versions_with_a_way_to_serve_them(client: Client, learne
     assert "sklearn 1." in page
     assert "12 columns" in page
     assert f"{reverse('endpoint_create')}?model=main.default.churn@2" in page
+    assert "Add the example models" not in page
+
+
+@pytest.mark.django_db
+def test_the_examples_can_be_added_to_own_models(client: Client, learner: User, registry: Registry) -> None:
+    registry.store.register_directory(open_workspace(learner).id, "own", model_directory(EXAMPLES[0]))
+    client.force_login(learner)
+    page = client.get(reverse("model_list")).content.decode()
+    assert "No models yet" not in page
+    assert "Add the example models" in page
 
 
 @pytest.mark.django_db
