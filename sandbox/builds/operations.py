@@ -49,10 +49,10 @@ class BuildFailed(Exception):
         self.log = log
 
 
-def build_model(model_dir: Path) -> BuiltModel:
+def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
     """Convert, check, try and store the model in `model_dir` (an MLflow model: MLmodel and its files).
 
-    Nothing of it is loaded outside the jail. Raises BuildFailed.
+    Nothing of it is loaded outside the jail. It is stored in `into`, or where the site keeps its models. Raises BuildFailed.
     """
     started_s = time.monotonic()
     parcel = Parcel(files=dict(_model_files(model_dir)))
@@ -65,7 +65,7 @@ def build_model(model_dir: Path) -> BuiltModel:
         raise BuildFailed(f"Models cannot be built on this machine: {refusal}") from None
     except JobFailed as failure:
         raise BuildFailed(_sentence(failure), failure.stderr_tail) from None
-    sha256, path = store.put(settings.MODEL_DIR, content)
+    sha256, path = store.put(into or settings.MODEL_DIR, content)
     lines += [
         f"Loaded in {facts['load_ms']} ms, answered in {facts['run_ms']} ms.",
         f"Stored {len(content)} bytes as {sha256}.",

@@ -9,7 +9,7 @@ from sandbox.jail.errors import JobFailed, JobTimeout
 from sandbox.jail.launch import run_jailed
 from sandbox.jail.limits import GIB, MIB, Limits
 
-LIMITS = Limits(cpu_s=2, wall_s=8, address_space_bytes=GIB, output_bytes=MIB)
+LIMITS = Limits(cpu_s=5, wall_s=60, address_space_bytes=GIB, output_bytes=MIB)
 JOBS = Path(__file__).parent
 
 
@@ -24,9 +24,9 @@ def failure(how: str, limits: Limits = LIMITS) -> JobFailed:
 
 
 def test_a_spinning_job_is_stopped_by_its_processor_time() -> None:
-    started_s = time.monotonic()
-    assert "processor time" in failure("spin").message
-    assert time.monotonic() - started_s < 8
+    """It ignores the warning signal; the hard limit ends it. The clock is left out of it, as a busy machine is slow."""
+    limits = Limits(cpu_s=1, wall_s=120, address_space_bytes=GIB)
+    assert "more than 1 s of processor time" in failure("spin", limits).message
 
 
 def test_a_sleeping_job_is_stopped_by_the_clock() -> None:
