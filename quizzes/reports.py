@@ -189,7 +189,7 @@ def heatmap(report: CohortProgress) -> dict[str, Any]:
                 "symbol": "roundRect",
                 "symbolSize": [44, 28],
                 "data": cells,
-                "label": {"show": True, "formatter": "{@[2]} %", "position": "right"},
+                "label": {"show": True, "formatter": "{@[2]} %", "position": "right", "opacity": 1},
             }
         ],
     }

@@ -128,7 +128,7 @@ def question(attempt: Attempt, attempt_item: AttemptItem) -> dict[str, Any]:
     }
     if given is not None:
         version = attempt_item.version
-        shown |= {"is_right": given.option.is_key, "saved_at": given.answered_at, "version": version, "item": version.item}
+        shown |= {"is_right": given.option.is_key, "saved_at": given.answered_at, "item": version.item}
     return shown
 
 

@@ -1,5 +1,6 @@
 """One item after it was answered: rationales, sources, and the replay of its proofs."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ def item(request: HttpRequest, item_id: int) -> HttpResponse:
         for option in (found.current.options.all() if found.current else [])
     ]
     has_proofs = any(entry.option.proof for entry in options)
-    shown = {"item": found, "version": found.current, "options": options, "has_proofs": has_proofs}
+    shown = {"item": found, "item_version": found.current, "options": options, "has_proofs": has_proofs}
     return render(request, "quizzes/item.html", shown)
 
 
@@ -82,11 +83,27 @@ def proof_view(run: ProofRun) -> dict[str, Any]:
         "option": run.option,
         "item": run.option.version.item,
         "is_waiting": run.state in {ProofRun.State.QUEUED, ProofRun.State.RUNNING},
-        "exchanges": run.observation.get("exchanges") or [],
+        "exchanges": [_readable(exchange) for exchange in run.observation.get("exchanges") or []],
         "comparisons": run.observation.get("comparisons") or [],
         "columns": list(rows[0]) if rows else [],
         "rows": [list(row.values()) for row in rows],
     }
+
+
+def _readable(exchange: dict[str, Any]) -> dict[str, Any]:
+    """The exchange with JSON bodies indented; what is no JSON (or was cut) stays as it is."""
+    return {
+        **exchange,
+        "request_body": _indented(exchange["request_body"]),
+        "response_body": _indented(exchange["response_body"]),
+    }
+
+
+def _indented(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body
 
 
 def _address(option: Option) -> str:
