@@ -5,15 +5,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
-from django.conf import settings
 from django.db import transaction
 
 from sandbox import live
 from sandbox.errors import ApiError, ResourceDoesNotExist
-from sandbox.inference_tables import delta
-from sandbox.inference_tables.names import TableName
+from sandbox.inference_tables import operations as inference_tables
 from sandbox.registry import datasets, example_models, mlflow_store
 from sandbox.serving import operations as serving
 from sandbox.serving import representation, snapshot
@@ -233,9 +229,5 @@ def captured_requests(workspace_id: str, endpoint_name: str, since: datetime) ->
     table = snapshot.inference_table(found, snapshot.active_config(found)) if found else ""
     if not table:
         return []
-    folder = TableName.parse(table).folder(settings.DELTA_DIR, workspace_id)
-    recent = [str(file.path) for file in delta.data_files(folder) if file.newest_s >= since.timestamp() - 1]
-    if not recent:
-        return []
-    rows = ds.dataset(recent).to_table(columns=_CAPTURED_COLUMNS, filter=pc.field("request_time") >= since)
-    return [CapturedRequest(**row) for row in rows.sort_by("request_time").to_pylist()]
+    rows = inference_tables.rows_since(workspace_id, table, since)
+    return [CapturedRequest(**{name: getattr(row, name) for name in _CAPTURED_COLUMNS}) for row in rows]

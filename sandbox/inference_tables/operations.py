@@ -103,7 +103,7 @@ def read_row(workspace_id: str, table: str, databricks_request_id: str) -> Captu
 
 
 def rows_since(workspace_id: str, table: str, since: dt.datetime) -> list[CapturedRequest]:
-    """Rows with bodies whose request_time is `since` or later, oldest first; at most the newest `MAX_ROWS_SINCE`.
+    """Rows without their bodies whose request_time is `since` or later, oldest first; at most the newest `MAX_ROWS_SINCE`.
 
     A table that does not exist yet has no rows.
     """
@@ -112,8 +112,7 @@ def rows_since(workspace_id: str, table: str, since: dt.datetime) -> list[Captur
     except ResourceDoesNotExist:
         return []
     recent = [file for file in files if file.newest_s >= since.timestamp()]
-    columns = [name for name, _, _ in delta.COLUMNS]
-    newest = _newest(recent, MAX_ROWS_SINCE, columns)
+    newest = _newest(recent, MAX_ROWS_SINCE, _LIST_COLUMNS)
     is_recent = pc.greater_equal(newest["request_time"], pa.scalar(since, newest["request_time"].type))
     return _captured(newest.filter(is_recent))[::-1]
 

@@ -69,7 +69,8 @@ def test_one_row_has_its_bodies(root: Path) -> None:
 def test_rows_since(root: Path) -> None:
     since = dt.datetime.fromtimestamp(START_S + 97, dt.UTC)
     rows = operations.rows_since("ws1", TABLE, since)
-    assert [(row.databricks_request_id, row.request) for row in rows] == [(f"r{n}", f"request {n}") for n in (97, 98, 99)]
+    assert [row.databricks_request_id for row in rows] == ["r97", "r98", "r99"]
+    assert rows[0].request is None, "bodies are not read for a list"
     assert operations.rows_since("ws1", "main.default.later_payload", since) == []
 
 
