@@ -28,8 +28,8 @@ def _convert_linear_classifier(scope: Any, operator: Any, container: Any) -> Non
     """The label by the decision values; those stand where others have probabilities, as in scikit-learn there are none."""
     model = operator.raw_operator
     n_classes = len(model.classes_)
-    weights = np.asarray(model.coef_, dtype=np.float64)
-    start = np.broadcast_to(np.asarray(model.intercept_, dtype=np.float64), weights.shape[0])
+    weights = np.atleast_2d(np.asarray(model.coef_, dtype=np.float64))
+    start = np.broadcast_to(np.asarray(model.intercept_, dtype=np.float64).ravel(), weights.shape[0])
     rows = labels.as_double(scope, container, operator.inputs[0].full_name)
     product = labels.node(scope, container, "MatMul", [rows, labels.constant(scope, container, weights.T)])
     raw = labels.node(scope, container, "Add", [product, labels.constant(scope, container, start)], version=14)

@@ -81,7 +81,7 @@ def _check_graph(graph: Any, depth: int, sums: _Sums) -> None:
 
 
 def _check_node(node: Any, depth: int, sums: _Sums) -> None:
-    where = f"node {_short(node.name or ', '.join(node.output))!r} ({_short(node.op_type)})"
+    where = f"node {_short(node.name or ', '.join(map(str, node.output)))!r} ({_short(node.op_type)})"
     sums.nodes += 1
     if sums.nodes > MOST_NODES:
         raise JobProblem(f"The ONNX file has more than {MOST_NODES} operators, counted up to {where}.")
@@ -132,6 +132,7 @@ def _too_many_elements(where: str) -> JobProblem:
     )
 
 
-def _short(text: str) -> str:
-    """Names come from the file: data, to be shown cut."""
+def _short(name: object) -> str:
+    """Names come from the file: data, to be shown cut. One that is no valid text arrives as bytes."""
+    text = str(name)
     return text if len(text) <= 80 else text[:77] + "…"
