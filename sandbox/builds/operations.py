@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ LARGEST_MODEL_BYTES = 256 * MIB
 MOST_FILES = 200
 _NOT_NEEDED = ("conda.yaml", "python_env.yaml", "requirements.txt", "registered_model_meta")
 _CONVERT, _TRIAL = "sandbox.builds.convert", "sandbox.builds.trial"
+
+_spares: dict[int, JailedJob] = {}
+"""By process number: a forked process must not use its parent's."""
+_spare_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
     parcel = Parcel(files=dict(_model_files(model_dir)))
     try:
         # the trial's imports run while the model is converted
-        with JailedJob(_TRIAL, limits=TRIAL_LIMITS) as trial, JailedJob(_CONVERT, limits=BUILD_LIMITS) as conversion:
+        with JailedJob(_TRIAL, limits=TRIAL_LIMITS) as trial, _conversion() as conversion:
             content, lines = _converted(conversion.finish(parcel.pack()))
             facts = _tried(trial, content, lines)
     except JailRefused as refusal:
@@ -72,6 +77,31 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
         f"Built in {time.monotonic() - started_s:.1f} s, jail {tier()}.",
     ]
     return BuiltModel(sha256, path, facts["signature"], "\n".join(lines), [str(name) for name in facts["outputs"]])
+
+
+def warm_up() -> None:
+    """Start the next build's conversion ahead of it: its imports take most of a small build's time.
+
+    It waits in the jail, some 200 MB large, for the next `build_model` of this process. Calling this again does nothing while
+    it waits. To be called by a thread that lives as long as the process.
+    """
+    with _spare_lock:
+        if _spare_of_this_process() is None:
+            _spares[os.getpid()] = JailedJob(_CONVERT, limits=BUILD_LIMITS)
+
+
+def _conversion() -> JailedJob:
+    """The job that was started ahead, or a new one."""
+    with _spare_lock:
+        spare = _spare_of_this_process()
+        _spares.clear()
+    return spare or JailedJob(_CONVERT, limits=BUILD_LIMITS)
+
+
+def _spare_of_this_process() -> JailedJob | None:
+    """None when there is none, when it has died, or when it belongs to the process that this one was forked from."""
+    spare = _spares.get(os.getpid())
+    return spare if spare is not None and spare.is_running else None
 
 
 def _converted(result: bytes) -> tuple[bytes, list[str]]:

@@ -85,6 +85,10 @@ class JailedJob:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def close(self) -> None:
         """Kill the job if it still runs, and leave nothing behind."""
         if self._process.poll() is None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClas
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from sandbox.builds import operations
 from sandbox.builds.operations import BuildFailed, BuiltModel, build_model
 from sandbox.builds.signature import METADATA_KEY, Signature
 from sandbox.replicas.runtimes.onnx import OnnxRuntime
@@ -230,3 +232,23 @@ def test_a_model_that_fails_on_its_own_signature_is_refused(log_model: LogModel,
     directory = log_model(model, None, signature=infer_signature(wrong, [1.0]))
     with pytest.raises(BuildFailed, match=r"LinearRegression.predict fails on rows that fit its signature"):
         build_model(directory, into=tmp_path)
+
+
+def test_a_build_can_be_started_ahead(log_model: LogModel, tmp_path: Path) -> None:
+    table = numbers(rows=40)
+    model = LinearRegression().fit(table, table["f0"])
+    operations.warm_up()
+    spare = operations._spares[os.getpid()]
+    operations.warm_up()
+    assert operations._spares == {os.getpid(): spare}
+    first = build_model(log_model(model, table), into=tmp_path / "store")
+    assert not spare.is_running
+    second = build_model(log_model(model, table), into=tmp_path / "store")
+    assert first.signature == second.signature
+
+
+def test_a_spare_that_died_is_replaced(log_model: LogModel, tmp_path: Path) -> None:
+    table = numbers(rows=40)
+    operations.warm_up()
+    operations._spares[os.getpid()].close()
+    assert build_model(log_model(LinearRegression().fit(table, table["f0"]), table), into=tmp_path / "store").path.is_file()
