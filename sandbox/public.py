@@ -170,8 +170,11 @@ def resolve_alias(workspace_id: str, model: str, alias: str) -> str:
 
 def endpoint(workspace_id: str, name: str) -> EndpointSummary | None:
     """State, entities and routes of one of the workspace's own endpoints; None when there is none of this name."""
-    found = serving.list_endpoints(Workspace.objects.get(id=workspace_id)).filter(workspace_id=workspace_id, name=name).first()
-    return None if found is None else _summary(found)
+    try:
+        found = serving.get_endpoint(Workspace.objects.get(id=workspace_id), name)
+    except ResourceDoesNotExist:
+        return None
+    return _summary(found) if found.workspace_id == workspace_id else None
 
 
 def traffic_split(workspace_id: str, name: str) -> tuple[RouteSummary, ...]:

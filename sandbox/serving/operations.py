@@ -32,6 +32,7 @@ from sandbox.workspaces.encryption import encrypt
 from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.secret_store import resolve
 
+READ_ATTEMPTS = 3
 Builds = dict[str, ModelBuild]
 """By served entity name; an entity that is not in it has its build opened by the rollout."""
 
@@ -73,10 +74,18 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
 
 def get_endpoint(workspace: Workspace, name: str) -> Endpoint:
     """One of the workspace's endpoints, or a preconfigured one. Raises ResourceDoesNotExist."""
-    endpoint = list_endpoints(workspace).filter(name=name).first()
-    if endpoint is None:
-        raise _does_not_exist(name)
+    for _ in range(READ_ATTEMPTS):
+        endpoint = list_endpoints(workspace).filter(name=name).first()
+        if endpoint is None:
+            raise _does_not_exist(name)
+        if _is_whole(endpoint):
+            break
     return endpoint
+
+
+def _is_whole(endpoint: Endpoint) -> bool:
+    """Row and configs are read one after the other; when another config became active in between, they do not fit."""
+    return endpoint.active_version is None or any(c.config_version == endpoint.active_version for c in endpoint.configs.all())
 
 
 def list_endpoints(workspace: Workspace) -> QuerySet[Endpoint]:

@@ -5,11 +5,22 @@ from argparse import ArgumentParser
 from time import monotonic
 from typing import Any
 
+import httpx
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from quizzes.proofs.suite import Line, options_with_proofs, run_all
+
+
+def _need_site(site: str) -> None:
+    """Say at once that no site is there, rather than after the time-outs of every proof."""
+    try:
+        answer = httpx.get(f"{site}/healthz", timeout=20, trust_env=False)
+    except httpx.HTTPError as error:
+        raise CommandError(f"No site answers at {site} ({error}). Start one with make run, or name one with --site.") from error
+    if answer.status_code != 200:
+        raise CommandError(f"The site at {site} is not ready: {answer.text[:500]}")
 
 
 class Command(BaseCommand):
@@ -29,6 +40,7 @@ class Command(BaseCommand):
         groups = options_with_proofs(items)
         if not groups:
             raise CommandError("There are no proofs to run; load the banks with manage.py load_banks.")
+        _need_site(site)
         began = monotonic()
         lines = sorted(run_all(groups, site, user), key=lambda line: (line.item_key, line.position))
         self._show(lines, monotonic() - began)

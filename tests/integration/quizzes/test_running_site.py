@@ -1,12 +1,15 @@
 """On the running site: proofs against the sandbox, a replay from the item page, and the lab from empty to passed."""
 
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.serving import EndpointCoreConfigInput, Route, ServedEntityInput, TrafficConfig
 
 from tests.stack import ROOT, Stack, wait_for
 
@@ -20,6 +23,9 @@ class Learner:
     def __init__(self, stack: Stack, username: str) -> None:
         self._client = httpx.Client(base_url=stack.url, timeout=60, follow_redirects=True, trust_env=False)
         self.post("/login/", "/login/", username=username, password=stack.password(username))
+
+    def close(self) -> None:
+        self._client.close()
 
     def get(self, path: str) -> str:
         answer = self._client.get(path)
@@ -37,8 +43,10 @@ class Learner:
 
 
 @pytest.fixture(scope="module")
-def learner(stack: Stack) -> Learner:
-    return Learner(stack, "learner")
+def learner(stack: Stack) -> Iterator[Learner]:
+    person = Learner(stack, "learner")
+    yield person
+    person.close()
 
 
 def waited(read: Callable[[], str], until: str, what: str, timeout_s: float = 120) -> str:
@@ -87,19 +95,80 @@ def run_id(page: str) -> str:
     return found[1]
 
 
-def test_the_lab_from_empty_to_solved(stack: Stack, learner: Learner) -> None:
+def begin_lab(learner: Learner) -> str:
+    """Start a run and wait for its setup; returns the run's id."""
     learner.post(f"{LAB}start/", LAB)
-    page = waited(lambda: learner.get(LAB), "Under way", "the lab was not set up")
-    run = run_id(page)
+    return run_id(waited(lambda: learner.get(LAB), "Under way", "the lab was not set up"))
+
+
+def end_lab(learner: Learner, run: str) -> None:
+    """End the run and wait until what it was about is gone."""
+    learner.post(f"/labs/runs/{run}/end/", LAB)
+    wait_for(lambda: "churn-ab" not in learner.get("/sandbox/serving/"), 30, "the lab's endpoint was not removed")
+
+
+def test_the_shown_solution_fulfils_every_check_and_is_no_pass(learner: Learner) -> None:
+    run = begin_lab(learner)
     empty = learner.post(f"/labs/runs/{run}/check/", LAB).text
     assert "Not yet" in empty
     assert "<strong>0 %</strong>" in empty
     learner.post(f"/labs/runs/{run}/solve/", LAB)
     waited(lambda: learner.get(LAB), "The reference solution has run", "the solution did not end")
     solved = waited(
-        lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "<strong>100 %</strong>", "the checks did not pass", 30
+        lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "<strong>100 %</strong>", "not all checks passed", 30
     )
     assert solved.count("Passed") == 4
-    assert "Under way" in solved  # a shown solution is no pass
-    learner.post(f"/labs/runs/{run}/end/", LAB)
-    wait_for(lambda: "churn-ab" not in learner.get("/sandbox/serving/"), 30, "the lab's endpoint was not removed")
+    assert "Under way" in solved
+    end_lab(learner, run)
+
+
+def config(champion_share: int) -> EndpointCoreConfigInput:
+    shares = {"1": champion_share, "2": 100 - champion_share}
+    entities = [
+        ServedEntityInput(entity_name="main.default.churn", entity_version=v, workload_size="Small", scale_to_zero_enabled=False)
+        for v in shares
+    ]
+    routes = [Route(served_entity_name=f"churn-{version}", traffic_percentage=share) for version, share in shares.items()]
+    return EndpointCoreConfigInput(name="churn-ab", served_entities=entities, traffic_config=TrafficConfig(routes=routes))
+
+
+def send(client: WorkspaceClient, count: int) -> None:
+    rows = json.loads((ROOT / "fixtures/models/churn_champion/model/serving_input_example.json").read_text())["dataframe_split"]
+    row = dict(zip(rows["columns"], rows["data"][0], strict=True))
+    for _ in range(count):
+        client.serving_endpoints.query("churn-ab", dataframe_records=[row])
+
+
+def test_a_learner_passes_the_lab_with_the_sdk_and_her_instructor_sees_it(stack: Stack, learner: Learner) -> None:
+    instructor = Learner(stack, "instructor")
+    cohort = instructor.post("/teach/", "/teach/", name="Autumn").text
+    code = re.search(r'id="join-code"[^>]*>(\w+)<', cohort)
+    csv_url = re.search(r'href="(/teach/\d+/progress\.csv)"', cohort)
+    assert code is not None
+    assert csv_url is not None
+    learner.post("/join/", "/join/", code=code[1])
+    run = begin_lab(learner)
+    client = WorkspaceClient(host=stack.url, token=stack.token("learner"), auth_type="pat")
+
+    client.serving_endpoints.create_and_wait(name="churn-ab", config=config(champion_share=50))
+    send(client, 100)
+    wrong = waited(
+        lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "100 answered requests", "the rows did not arrive", 30
+    )
+    assert "version 1 of main.default.churn: 50 percent" in wrong
+    assert "<strong>100 %</strong>" not in wrong
+    assert "begun" in instructor.get(csv_url[1])
+
+    right = config(champion_share=80)
+    client.serving_endpoints.update_config_and_wait(
+        "churn-ab", served_entities=right.served_entities, traffic_config=right.traffic_config
+    )
+    send(client, 150)
+    passed = waited(
+        lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "<strong>100 %</strong>", "not all checks passed", 30
+    )
+    assert passed.count("Passed") == 5  # four checks and the run
+    assert "passed,100" in instructor.get(csv_url[1])
+    end_lab(learner, run)
+    assert "passed,100" in instructor.get(csv_url[1])
+    instructor.close()
