@@ -38,9 +38,12 @@ class Readiness:
     """Why not, when not."""
 
 
-def health() -> dict[str, Readiness]:
-    """Readiness of every process but web, which is the one that answers. Takes at most ANSWER_WITHIN_S."""
-    running = {name: _asked(name, probe) for name, probe in PROBES.items()}
+def health(others: Mapping[str, Callable[[], None]] | None = None) -> dict[str, Readiness]:
+    """Readiness of every process but web, which is the one that answers. Takes at most ANSWER_WITHIN_S.
+
+    `others` are asked as well; a probe returns when its process is ready and raises NotReady when it is not.
+    """
+    running = {name: _asked(name, probe) for name, probe in {**PROBES, **(others or {})}.items()}
     wait(running.values(), timeout=ANSWER_WITHIN_S)
     return {name: _outcome(future) for name, future in running.items()}
 

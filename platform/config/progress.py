@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 
-from config.health import Readiness, health
+from config.health import NotReady, Readiness, health
 
 LOOK_EVERY_S = 0.2
 REMIND_AFTER_S = 20.0
@@ -37,7 +38,7 @@ class Watch:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._pause_s()):
-            found = {**health(), "web": _web(self._host, self._port)}
+            found = health({"web": partial(_ask_web, self._host, self._port)})
             self._announce(found)
             waiting = {name: readiness.detail for name, readiness in found.items() if not readiness.ready}
             if not waiting and not self._stopped.is_set():
@@ -62,14 +63,15 @@ class Watch:
             say(f"    still waiting for {name}: it {detail}")
 
 
-def _web(host: str, port: int) -> Readiness:
+def _ask_web(host: str, port: int) -> None:
     """Web answers /healthz; whether its answer is 200 or 503 is for the others to say."""
-    connection = HTTPConnection(host, port, timeout=2)
+    connection = HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
     except (OSError, HTTPException) as error:
-        return Readiness(False, f"does not answer: {error}")
+        raise NotReady(f"does not answer: {error}") from None
     finally:
         connection.close()
-    return Readiness(status in {200, 503}, f"answers with status {status}")
+    if status not in {200, 503}:
+        raise NotReady(f"answers with status {status}")

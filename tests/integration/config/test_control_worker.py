@@ -1,9 +1,9 @@
 """What the control worker carries besides its tasks: a schedule in memory and a heartbeat."""
 
 import redis
+
 from config.control_worker import merged_schedule
 from config.health import CONTROL_HEARTBEAT_KEY
-
 from tests.stack import ROOT, Stack, wait_for
 
 
