@@ -4,7 +4,7 @@ It loads the model (which may run anything its author wanted), writes it as ONNX
 logged input example and on synthetic rows, and puts the signature into the file. What it returns is untrusted like the
 model it came from: `sandbox.builds.trial` looks at it in a second jail.
 
-The modules that only jobs import (this one, trees, linear, labels, samples, agreement, unpickle) are the only importers of
+The modules that only jobs import (this one and those beside it that it imports) are the only importers of
 scikit-learn, skl2onnx, skops and pandas.
 """
 
@@ -20,7 +20,7 @@ import sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 from sklearn.base import is_classifier
 
-from sandbox.builds import agreement, imputers, linear, samples, trees
+from sandbox.builds import agreement, imputers, linear, neighbours, samples, trees
 from sandbox.builds.adopt import adopt_onnx, attach_signature
 from sandbox.builds.agreement import Agreement
 from sandbox.builds.mlmodel import LoggedModel, read_mlmodel
@@ -37,9 +37,9 @@ _OPERATOR_SETS = {"": 21, "ai.onnx.ml": 3}
 _PRECISIONS = ("float64", "float32")
 """Tried in this order; the second for estimators that have no 64-bit form in ONNX."""
 _CONVERTIBLE = (
-    "Linear and logistic models, trees, forests, gradient boosting, support vector machines, naive Bayes, neural networks and "
-    "pipelines of them with imputers, scalers and encoders can be served; any other model can when you log it as ONNX "
-    "(mlflow.onnx.log_model)."
+    "Linear and logistic models, trees, forests, gradient boosting, nearest neighbours, support vector machines, naive Bayes, "
+    "neural networks and pipelines of them with imputers, scalers and encoders can be served; any other model can when you log "
+    "it as ONNX (mlflow.onnx.log_model)."
 )
 
 Note = Callable[[str], None]
@@ -48,7 +48,7 @@ Note = Callable[[str], None]
 def run(payload: bytes) -> bytes:
     """Payload: a parcel of the model's files. Result: a parcel with `model.onnx`, its signature and the log."""
     warnings.simplefilter("ignore")
-    for converters in (trees, linear, imputers):
+    for converters in (trees, linear, imputers, neighbours):
         converters.register()
     log: list[str] = []
 

@@ -21,6 +21,7 @@ from sklearn.ensemble import (
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
@@ -84,6 +85,7 @@ def test_the_file_carries_its_signature(built: Built) -> None:
         GradientBoostingClassifier(n_estimators=30, random_state=1),
         HistGradientBoostingClassifier(max_iter=30, random_state=1),
         RidgeClassifier(),
+        KNeighborsClassifier(7),
     ],
     ids=lambda each: type(each).__name__,
 )
@@ -101,7 +103,12 @@ def test_labels_are_equal_on_rows_the_build_never_saw(built: Built, classifier: 
 
 @pytest.mark.parametrize(
     "regressor",
-    [LinearRegression(), RandomForestRegressor(30, random_state=1), HistGradientBoostingRegressor(max_iter=30, random_state=1)],
+    [
+        LinearRegression(),
+        RandomForestRegressor(30, random_state=1),
+        HistGradientBoostingRegressor(max_iter=30, random_state=1),
+        KNeighborsRegressor(),
+    ],
     ids=lambda each: type(each).__name__,
 )
 def test_numbers_agree_to_the_last_digits(built: Built, regressor: Any) -> None:

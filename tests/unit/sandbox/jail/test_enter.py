@@ -104,3 +104,35 @@ def test_a_private_folder_hides_what_lies_in_it(tmp_path: Path) -> None:
     inner.touch(0o644)
     assert not is_world_readable(str(inner))
     assert is_world_readable("/usr/lib")
+
+
+def test_without_landlock_nothing_is_entered_and_nothing_is_run() -> None:
+    """A filter answers Landlock's calls with "no such call", as an old kernel or a strict container does."""
+    said = in_new_process(
+        """
+        import ctypes, errno, struct
+        from sandbox.jail.launch import run_jailed, tier
+        from sandbox.jail.seccomp import _Program
+
+        instructions = [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (6, 0, 0, 0x50000 | errno.ENOSYS), (6, 0, 0, 0x7FFF0000)]
+        packed = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in instructions))
+        program = _Program(len(instructions), ctypes.cast(packed, ctypes.c_void_p))
+        libc = ctypes.CDLL(None)
+        libc.prctl(38, 1, 0, 0, 0)
+        assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+        say(tier() + "|")
+        try:
+            run_jailed("sandbox.jail.echo", b"", limits=limits)
+        except JailRefused as refusal:
+            say(str(refusal) + "|")
+        try:
+            enter_jail(limits, keep_fds=(1, 2))
+        except JailRefused as refusal:
+            say(refusal)
+        os._exit(0)
+        """
+    )
+    found, launched, entered = said.split("|")
+    assert found == "none"
+    assert launched.startswith("This machine offers no jail")
+    assert entered.startswith("This kernel does not offer Landlock.")
