@@ -74,12 +74,18 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
 
 def get_endpoint(workspace: Workspace, name: str) -> Endpoint:
     """One of the workspace's endpoints, or a preconfigured one. Raises ResourceDoesNotExist."""
-    for _ in range(READ_ATTEMPTS):
-        endpoint = list_endpoints(workspace).filter(name=name).first()
-        if endpoint is None:
-            raise _does_not_exist(name)
+    endpoint = _read_endpoint(workspace, name)
+    for _ in range(READ_ATTEMPTS - 1):
         if _is_whole(endpoint):
             break
+        endpoint = _read_endpoint(workspace, name)
+    return endpoint
+
+
+def _read_endpoint(workspace: Workspace, name: str) -> Endpoint:
+    endpoint = list_endpoints(workspace).filter(name=name).first()
+    if endpoint is None:
+        raise _does_not_exist(name)
     return endpoint
 
 
