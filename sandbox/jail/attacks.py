@@ -265,7 +265,7 @@ ATTACKS: dict[str, Callable[[Bait], object]] = {
     "read a public file of the site": lambda bait: _read(bait["public_file"]),
     "read /etc/passwd": lambda bait: _read("/etc/passwd"),
     "read by a path from the working directory": _relative,
-    "read through /proc/self/root": lambda bait: _read("/proc/self/root/etc/passwd"),
+    "read through /proc/self/root": lambda bait: _read("/proc/self/root" + "/etc/passwd"),
     "list the root folder": lambda bait: os.listdir("/"),
     "list the site's folder": lambda bait: os.listdir(bait["folder"]),
     "read the environment": _environment,
