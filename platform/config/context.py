@@ -51,10 +51,15 @@ SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], .
     ("Operate", ("operator",), (("System health", "heart-rate-monitor", "operate"),)),
 )
 
+PRACTICE = ("/attempts/", "/items/")
+"""Addresses of their own that belong to the link Practice."""
+
 
 def side_bar(role: str, path: str) -> tuple[Group, ...]:
     """The groups that `role` may see, with the link marked that `path` lies under."""
     urls = {name: reverse(name) for _, _, links in SIDE_BAR for _, _, name in links}
+    if path.startswith(PRACTICE):
+        path = urls["study"]
     here = max((url for url in urls.values() if path.startswith(url)), key=len, default="")
     return tuple(
         Group(label, tuple(Link(text, icon, urls[name], urls[name] == here) for text, icon, name in links))

@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -28,6 +28,8 @@ from sandbox.workspaces.models import Workspace
 log = logging.getLogger(__name__)
 
 MAX_DELIVERIES = 3
+BUILDS_AT_ONCE = 2
+"""On one site. A class that deploys at the same moment must not take the control worker's threads from the capture drain."""
 LEASE = timedelta(seconds=10)
 RENEW_S = 2.0
 QUEUED_FOR = timedelta(seconds=10)
@@ -58,7 +60,7 @@ def find_or_open(workspace: Workspace, entity_name: str, entity_version: str) ->
 
 
 def move_on(build: ModelBuild) -> ModelBuild:
-    """Send a build that waits, end one that has died too often; returns the row as it is now."""
+    """Send a build that waits when there is room, end one that has died too often; returns the row as it is now."""
     now = timezone.now()
     died = ModelBuild.objects.filter(id=build.id, status=BuildStatus.BUILDING, lease_until__lt=now)
     died.filter(deliveries__gte=MAX_DELIVERIES).update(
@@ -66,10 +68,15 @@ def move_on(build: ModelBuild) -> ModelBuild:
     )
     died.update(status=BuildStatus.WAITING, lease_until=None)
     waiting = ModelBuild.objects.filter(Q(lease_until=None) | Q(lease_until__lt=now), id=build.id, status=BuildStatus.WAITING)
-    if waiting.update(lease_until=now + QUEUED_FOR):
+    if _under_way(now) < BUILDS_AT_ONCE and waiting.update(lease_until=now + QUEUED_FOR):
         enqueue(BUILD, build.id)
     build.refresh_from_db()
     return build
+
+
+def _under_way(now: datetime) -> int:
+    """Builds that somebody has in hand or that are in the queue; the tick sends the next one when there is room."""
+    return ModelBuild.objects.filter(status__in=[BuildStatus.WAITING, BuildStatus.BUILDING], lease_until__gte=now).count()
 
 
 def run(build_id: str) -> list[str]:

@@ -88,6 +88,24 @@ def test_only_one_builds_at_a_time(workspace: Any, registry: Any, control: Any) 
     assert model_builds.run(build.id) == []
 
 
+def test_a_class_that_deploys_at_once_is_built_two_by_two(workspace: Any, registry: Any, control: Any) -> None:
+    for number in range(5):
+        registry.add(f"main.default.churn_{number}", "1")
+        entity = {"entity_name": f"main.default.churn_{number}", "entity_version": "1", "workload_size": "Small"}
+        body = {"name": f"churn-{number}", "config": {"served_entities": [entity]}}
+        operations.create_endpoint(workspace, "ada", read_endpoint(body))
+    tick.tick()
+    queued = ModelBuild.objects.filter(lease_until__gt=timezone.now())
+    assert (ModelBuild.objects.count(), queued.count()) == (5, model_builds.BUILDS_AT_ONCE)
+
+    first = queued.order_by("created_at").first()
+    assert first is not None
+    ModelBuild.objects.filter(id=first.id).update(status=BuildStatus.FAILED, lease_until=None, message="broken")
+    tick.tick()
+    assert queued.count() == model_builds.BUILDS_AT_ONCE
+    assert not queued.filter(id=first.id).exists()
+
+
 def test_a_build_whose_process_died_is_tried_again_and_then_given_up(
     workspace: Any, registry: Any, control: Any, node: Any
 ) -> None:
