@@ -54,6 +54,8 @@ class Replica:
     task: Any
     redis: Any
     crashes: deque[float]
+    given_up: str = ""
+    """Why the entity is FAILED; said after the message in hand has been answered."""
 
     def predict(self, requests: list[Pending]) -> None:
         """Fill in every request's answer."""
@@ -120,10 +122,7 @@ class Replica:
         while self.crashes and now - self.crashes[0] > CRASH_WINDOW_S:
             self.crashes.popleft()
         if len(self.crashes) >= CRASHES_ALLOWED:
-            self.report_failure(
-                f"The model's process {reason}, {CRASHES_ALLOWED} times within {CRASH_WINDOW_S / 60:.0f} minutes."
-            )
-            raise SystemExit(LOAD_FAILED_EXIT)
+            self.given_up = f"The model's process {reason}, {CRASHES_ALLOWED} times within {CRASH_WINDOW_S / 60:.0f} minutes."
 
     def commit(self, reply_list: str, message_id: str, requests: list[Pending]) -> None:
         """Captured and answered in one transaction: an answered request is in the stream, exactly once."""
@@ -241,3 +240,6 @@ def _register(replica: Replica) -> None:
             return
         replica.predict(pending)
         replica.commit(reply_list, message_id, pending)
+        if replica.given_up:
+            replica.report_failure(replica.given_up)
+            os._exit(LOAD_FAILED_EXIT)

@@ -45,19 +45,10 @@ class HostileModel:
         return (values[:, 0] * 2).tolist()  # type: ignore[no-any-return]
 
 
-class Reported(Exception):
-    """The replica gave the entity up, with this message."""
-
-
 @pytest.fixture
 def replica(monkeypatch: pytest.MonkeyPatch) -> Iterator[worker.Replica]:
     """A replica around a real jailed runner that holds the hostile model."""
     monkeypatch.setattr(runner_module, "_load", lambda runtime, model: HostileModel())
-
-    def report(connection: Any, entity_id: str, replica_id: str, message: str) -> None:
-        raise Reported(message)
-
-    monkeypatch.setattr(worker, "report_failure", report)
     started = Runner.start("onnx", b"model", worker.RUNNER_LIMITS)
     spec = ReplicaSpec("e1", "onnx", "", "", "hostile-1")
     task = TabularTask(started.wait_loaded())
@@ -108,5 +99,7 @@ def test_a_hanging_model_is_ended_at_the_deadline(replica: worker.Replica) -> No
 def test_three_deaths_on_requests_of_their_own_give_the_entity_up(replica: worker.Replica) -> None:
     for _ in range(worker.CRASHES_ALLOWED - 1):
         assert answers(replica, KILLS)[0][0] == 500
-    with pytest.raises(Reported, match=r"exited with status 9, 3 times within 5 minutes"):
-        answers(replica, KILLS)
+    assert replica.given_up == ""
+    killer, neighbour = answers(replica, KILLS, 7.0)
+    assert replica.given_up == "The model's process exited with status 9, 3 times within 5 minutes."
+    assert (killer[0], neighbour) == (500, (200, {"predictions": [14.0]})), "the message in hand is still answered"
