@@ -63,7 +63,12 @@ async def answer(
             "entity": entity.entity_id,
             "who": token.requester,
         }
-        await _capture(connection, record)
+        try:
+            await _capture(connection, record)
+        except redis.RedisError as error:
+            if not (streamed and status == 200):
+                raise  # the caller hears 503: what is answered is logged
+            logger.error("the streamed answer %s could not be logged: %s", request_id, error)
     if streamed and status == 200:
         await send({"type": "http.response.body", "body": b""})
         return None

@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -41,7 +42,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _INVOCATIONS = re.compile(r"/serving-endpoints/([^/]+)(?:/served-models/([^/]+))?/invocations/?")
 BODY_TIMEOUT_S = 10.0
 SWEEP_S = 0.25
+MAX_NAME_CHARACTERS = 255
 _draw = random.Random().random  # noqa: S311 - a traffic split needs no secrecy
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its body was complete."""
 
 
 class Gateway:
@@ -126,6 +132,8 @@ class Gateway:
         request_id = str(uuid.uuid4())
         try:
             answer = await self._answer(scope, receive, send, request_id)
+        except ClientGone:
+            return
         except ApiError as error:
             answer = error_answer(error)
         except redis.RedisError as error:
@@ -174,9 +182,9 @@ class Gateway:
         )
         self._coalescer(entity).submit(request)
         answer = await request.future
-        if answer.served_entity_name == "":  # answered by the gateway: no replica has logged it
-            answer.served_entity_name = entity.name
+        if not answer.served_entity_name:  # answered by the gateway: no replica has logged it
             await self.capture_error(request, answer, entity)
+            return replace(answer, served_entity_name=entity.name)  # one error may answer many requests: leave it as it is
         return answer
 
     async def authenticate(self, authorization: bytes) -> live.LiveToken | None:
@@ -193,7 +201,8 @@ class Gateway:
         raise Unauthenticated
 
     async def endpoint(self, token: live.LiveToken, name: str) -> live.LiveEndpoint:
-        endpoint = await self._snapshot.endpoint(token.workspace_id, name)
+        # no endpoint has a longer name, and names that are asked for are kept in the cache
+        endpoint = await self._snapshot.endpoint(token.workspace_id, name) if len(name) <= MAX_NAME_CHARACTERS else None
         if endpoint is None:
             raise ResourceDoesNotExist(f"Serving endpoint with name {name} not found.")
         if endpoint.not_ready_message:
@@ -215,24 +224,24 @@ class Gateway:
             f"The request body is over the limit of {self._body_limit_bytes // 2**20} MB. Send fewer rows."
         )
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > self._body_limit_bytes:
+            if name == b"content-length" and (not value.isdigit() or int(value) > self._body_limit_bytes):
                 raise too_large
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return body
-        chunks, size = [body], len(body)
+        chunks: list[bytes] = []
+        size, more = 0, True
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                while message.get("more_body"):
+                while more:
                     message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._body_limit_bytes:
                         raise too_large
+                    more = message.get("more_body", False)
         except TimeoutError:
             raise RequestTimeout(f"The body did not arrive within {BODY_TIMEOUT_S:.0f} s.") from None
-        return b"".join(chunks)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def capture_error(self, request: Request, answer: Answer, entity: live.LiveEntity) -> None:
         """Log an answer that no replica gave, before it is sent."""
