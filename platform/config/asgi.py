@@ -12,6 +12,7 @@ _django: Any = get_asgi_application()
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import close_old_connections
 
 from config.body_cap import body_cap
 from sandbox.invocations.gateway import Gateway
@@ -27,7 +28,15 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 async def _load_token(sha256: str) -> LiveToken | None:
     """From the database: for a token that Redis does not know (any more)."""
-    return await sync_to_async(live_token)(sha256)
+    return await sync_to_async(_look_up)(sha256)
+
+
+def _look_up(sha256: str) -> LiveToken | None:
+    close_old_connections()  # outside of a Django request nobody else does
+    try:
+        return live_token(sha256)
+    finally:
+        close_old_connections()
 
 
 gateway = Gateway(

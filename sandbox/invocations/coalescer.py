@@ -27,6 +27,9 @@ MAX_WAITING_REQUESTS = 4096
 MAX_ATTEMPTS = 2
 """A request whose replica died is sent once more; twice lost, it is answered with an error."""
 WAKE_AGAIN_S = 3.0
+REPLICA_GRACE_S = 5.0
+CHOOSE_AGAIN = Answer(0, b"")
+"""Not an answer: the served entity has gone since it was drawn."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Request:
     deadline_s: float
     """On time.time()'s clock, because the replica reads it too."""
     future: asyncio.Future[Answer]
+    endpoint_name: str = ""
     attempts: int = 0
 
     def wire(self) -> list[Any]:
@@ -116,10 +120,12 @@ class Coalescer:
             self._send(replica, self._take())
 
     def _free_replica(self) -> live.LiveReplica | None:
+        """The least loaded replica with a free place; one that drains only when there is no other."""
+        ready = [replica for replica in self.replicas.values() if not replica.draining] or list(self.replicas.values())
         best, least = None, IN_FLIGHT_PER_REPLICA
-        for replica_id, replica in self.replicas.items():
-            load = self._loads.get(replica_id, 0)
-            if load < least and not replica.draining:
+        for replica in ready:
+            load = self._loads.get(replica.replica_id, 0)
+            if load < least:
                 best, least = replica, load
         return best
 
@@ -240,11 +246,24 @@ class Coalescer:
         for request in self.waiting:
             if request.deadline_s < now_s:
                 _resolve(request, answer)
+        if any(request.future.done() for request in self.waiting):
+            self.waiting = deque(request for request in self.waiting if not request.future.done())
         for message in list(self.in_flight.values()):
-            if all(request.deadline_s < now_s for request in message.requests):
+            # the replica answers (and logs) a timeout itself; only one that says nothing is answered for
+            if all(request.deadline_s + REPLICA_GRACE_S < now_s for request in message.requests):
                 self._forget(message.message_id)
                 for request in message.requests:
                     _resolve(request, answer)
+
+    @property
+    def is_stranded(self) -> bool:
+        """Whether requests wait and no replica is left to send them to."""
+        return bool(self.waiting) and self._known and not self.replicas
+
+    def release(self) -> None:
+        """The entity is served no more: have every waiting request choose again."""
+        while self.waiting:
+            _resolve(self.waiting.popleft(), CHOOSE_AGAIN)
 
     @property
     def is_idle(self) -> bool:

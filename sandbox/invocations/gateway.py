@@ -29,7 +29,7 @@ from sandbox.errors import (
 from sandbox.inference_tables import capture
 from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, error_answer, headers
-from sandbox.invocations.coalescer import Coalescer, Request, Wires
+from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
 from sandbox.invocations.routing import choose
 from sandbox.invocations.snapshot import LoadToken, Snapshot
 from sandbox.invocations.wires import committed_key, send_predict, send_wake
@@ -43,6 +43,7 @@ _INVOCATIONS = re.compile(r"/serving-endpoints/([^/]+)(?:/served-models/([^/]+))
 BODY_TIMEOUT_S = 10.0
 SWEEP_S = 0.25
 MAX_NAME_CHARACTERS = 255
+DRAWS = 3
 _draw = random.Random().random  # noqa: S311 - a traffic split needs no secrecy
 
 
@@ -116,6 +117,8 @@ class Gateway:
                     coalescer.expire(now_s)
                     if not coalescer.is_idle:
                         await coalescer.refresh()
+                    if coalescer.is_stranded:
+                        await self._release_if_replaced(coalescer)
                     if coalescer.last_invocation_s - reported.get(entity_id, 0.0) > 1.0:
                         await self._redis.set(live.idle_key(entity_id), coalescer.last_invocation_s)
                         reported[entity_id] = coalescer.last_invocation_s
@@ -123,6 +126,13 @@ class Gateway:
                         del self._coalescers[entity_id]
             except Exception as error:  # as above
                 logger.warning("sweep interrupted: %s", error)
+
+    async def _release_if_replaced(self, coalescer: Coalescer) -> None:
+        """Requests that were drawn just before an update took their entity away draw again from the new config."""
+        first = coalescer.waiting[0]
+        endpoint = await self._snapshot.endpoint(first.workspace_id, first.endpoint_name)
+        if endpoint is None or all(entity.entity_id != coalescer.entity.entity_id for entity in endpoint.entities):
+            coalescer.release()
 
     # --- the story of one request --------------------------------------------------------------
 
@@ -164,6 +174,15 @@ class Gateway:
         self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send
     ) -> Answer | None:
         """Find the endpoint, choose a served entity, and let a replica or a provider answer."""
+        for _ in range(DRAWS):
+            answer = await self._draw_and_ask(token, name, served_name, body, request_id, send)
+            if answer is not CHOOSE_AGAIN:
+                return answer
+        raise TemporarilyUnavailable(f"Endpoint {name} is changing too fast to answer; retry in a second.")
+
+    async def _draw_and_ask(
+        self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send
+    ) -> Answer | None:
         endpoint = await self.endpoint(token, name)
         entity = _entity(endpoint, served_name)
         table = endpoint.inference_table
@@ -179,9 +198,12 @@ class Gateway:
             received_s,
             received_s + self._timeout_s,
             asyncio.get_running_loop().create_future(),
+            endpoint.name,
         )
         self._coalescer(entity).submit(request)
         answer = await request.future
+        if answer is CHOOSE_AGAIN:
+            return answer
         if not answer.served_entity_name:  # answered by the gateway: no replica has logged it
             await self.capture_error(request, answer, entity)
             return replace(answer, served_entity_name=entity.name)  # one error may answer many requests: leave it as it is

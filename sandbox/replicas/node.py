@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 import redis
 from celery.signals import worker_ready
+from kombu.exceptions import OperationalError
 
 from sandbox import live
 from sandbox.replicas import zygote
@@ -93,12 +94,14 @@ class Node:
                 self.leaving[wanted.pid] = (entity_id, wanted.replica_id)
             else:
                 self.unborn[wanted.replica_id] = entity_id
-        record = live.LiveReplica(wanted.replica_id, "", self.name, wanted.pid, draining=True)
+        record = live.LiveReplica(wanted.replica_id, replica_queue(wanted.replica_id), self.name, wanted.pid, draining=True)
         pipe = self.redis.pipeline(transaction=True)
         pipe.hset(live.replicas_key(entity_id), wanted.replica_id, record.to_json())
         pipe.publish(live.CHANNEL, live.replicas_key(entity_id))
-        pipe.execute()
-        threading.Timer(DRAIN_S, self._terminate, (wanted,)).start()
+        try:
+            pipe.execute()
+        finally:
+            threading.Timer(DRAIN_S, self._terminate, (wanted,)).start()
 
     def _terminate(self, wanted: Wanted) -> None:
         if wanted.pid:
@@ -126,7 +129,7 @@ class Node:
                     self._started(event["started"], event["pid"])
                 elif "exited" in event:
                     self._exited(event["exited"], event["status"])
-            except redis.RedisError as error:
+            except Exception as error:  # the thread must live on; what Redis was not told, the next beat finds
                 logger.warning("event %s not published: %s", event, error)
         logger.error("the parent of the replicas died; the node restarts")
         os._exit(1)
@@ -180,7 +183,10 @@ class Node:
         pipe.delete(queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")  # Celery made these
         pipe.publish(live.CHANNEL, live.replicas_key(entity_id))
         pipe.execute()
-        send(CONTROL_REPLICA_CHANGED, (entity_id,), "control")
+        try:
+            send(CONTROL_REPLICA_CHANGED, (entity_id,), "control")
+        except OperationalError as error:
+            logger.warning("the control plane finds out by itself: %s", error)
 
     # --- presence ------------------------------------------------------------------------------
 
@@ -197,6 +203,7 @@ class Node:
         while True:
             try:
                 self._announce_again()
+                self._strike_off_the_dead()
                 record = {"heartbeat_s": time.time(), "incarnation": self.incarnation, "pid": os.getpid(), "devices": ["cpu"]}
                 self.redis.hset(NODES_KEY, self.name, orjson.dumps(record))
             except redis.RedisError as error:
@@ -215,6 +222,17 @@ class Node:
                 record = live.LiveReplica(wanted.replica_id, replica_queue(wanted.replica_id), self.name, wanted.pid)
                 self.redis.hset(key, wanted.replica_id, record.to_json())
                 self.redis.publish(live.CHANNEL, key)
+
+    def _strike_off_the_dead(self) -> None:
+        """Replicas of this node that Redis still names though they are gone: their end could not be told at the time."""
+        for key in self.redis.scan_iter(match=live.replicas_key("*"), count=1000):
+            named = {live.LiveReplica.from_json(value) for value in self.redis.hvals(key)}
+            with self.lock:
+                mine = {wanted.replica_id for wanted in self.wanted.values()} | set(self.unborn)
+                mine |= {replica_id for _, replica_id in self.leaving.values()}
+            for replica in named:
+                if replica.node == self.name and replica.replica_id not in mine:
+                    self._gone(key.decode().removeprefix(live.replicas_key("")), replica.replica_id)
 
 
 def main() -> None:

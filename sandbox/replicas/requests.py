@@ -24,6 +24,11 @@ _FAILURES = {
         "The model's process {detail} while it computed this request. It has been started again. Check what this input "
         "makes the model do; other requests were not affected.",
     ),
+    "REPLICA_FAILED": (
+        500,
+        "INTERNAL_ERROR",
+        "The replica could not compute this request ({detail}). Send it again; the endpoint's events say more.",
+    ),
     "DEADLINE_EXCEEDED": (
         504,
         "DEADLINE_EXCEEDED",

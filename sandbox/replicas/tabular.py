@@ -27,6 +27,14 @@ _NUMPY_TYPES: dict[str, Any] = {
 _INTEGERS = {"long", "integer"}
 
 
+UNREADABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
+"""What Python may raise while a body of unforeseen shape is taken apart."""
+
+
+class NotTogetherError(Exception):
+    """Each request fits the signature, but their rows do not fit into one array: predict them one by one."""
+
+
 @dataclass
 class Batch:
     """Requests whose rows go to the model together."""
@@ -68,7 +76,7 @@ class TabularTask:
         read: list[tuple[Pending, list[Row]]] = []
         for request in requests:
             try:
-                read.append((request, self.rows(request.read())))
+                read.append((request, self._rows_or_refusal(request)))
             except InputError as error:
                 request.answer = refused(error)
         if not read:
@@ -80,12 +88,26 @@ class TabularTask:
                 read[0][0].answer = refused(error)
                 return Batch([], [], ())
             return self._without_the_wrong([request for request, _ in read])
+        except UNREADABLE as error:
+            if len(read) == 1:
+                read[0][0].answer = refused(_unreadable(error))
+                return Batch([], [], ())
+            return self._without_the_wrong([request for request, _ in read])
         return Batch([request for request, _ in read], [len(rows) for _, rows in read], encode_arrays(arrays))
 
     def _without_the_wrong(self, requests: list[Pending]) -> Batch:
         """Some request does not fit the schema: find it alone, and batch the others."""
         good = [request for request in requests if self.batch([request]).requests]
+        if len(good) == len(requests):
+            raise NotTogetherError
         return self.batch(good)
+
+    def _rows_or_refusal(self, request: Pending) -> list[Row]:
+        """The request's rows; whatever a strange body makes Python raise is a refusal too."""
+        try:
+            return self.rows(request.read())
+        except UNREADABLE as error:
+            raise _unreadable(error) from None
 
     def rows(self, payload: dict[str, Any]) -> list[Row]:
         """The body's rows, each in the signature's column order. Raises InputError."""
@@ -125,7 +147,7 @@ class TabularTask:
             raise _bad_split("'data' must be a list of rows, each a list of values.")
         if columns is None:
             return self._from_tensor(data, "dataframe_split")
-        if not isinstance(columns, list):
+        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
             raise _bad_split("'columns' must be a list of names.")
         if wrong := next((row for row in data if len(row) != len(columns)), None):
             raise _bad_split(f"{len(columns)} columns passed, passed data had {len(wrong)} columns.")
@@ -195,6 +217,8 @@ class TabularTask:
             matrix = np.array(rows, dtype=np.float64)
         except (ValueError, TypeError):
             return self._matrix_by_column(rows)
+        if matrix.ndim != 2:
+            return self._matrix_by_column(rows)
         if self._integer_columns:
             block = matrix[:, self._integer_columns]
             if np.isnan(block).any():
@@ -251,7 +275,17 @@ class TabularTask:
             raise InputError(
                 "BAD_REQUEST", f"Failed to convert column {name} to type '{type_name}'. The value {_shorten(shown)} does not fit."
             )
-        return np.array([_whole(v) for v in values], dtype=dtype) if kind in _INTEGERS else column.astype(dtype)
+        if kind not in _INTEGERS:
+            return column.astype(dtype)
+        try:
+            return np.array([_whole(value) for value in values], dtype=dtype)
+        except OverflowError:
+            limits = np.iinfo(dtype)
+            shown = next((value for value in values if not limits.min <= _whole(value) <= limits.max), None)
+            message = (
+                f"Failed to convert column {name} to type '{np.dtype(dtype).name}'. The value {_shorten(shown)} does not fit."
+            )
+            raise InputError("BAD_REQUEST", message) from None
 
     # --- from values to bodies -----------------------------------------------------------------
 
@@ -273,6 +307,12 @@ def _width(is_tensor: bool, layout: str, shapes: list[tuple[int, ...]], inputs: 
 
 def _as_dtype(column: Array, dtype: str) -> Array:
     return column if dtype == "str" or column.dtype == object else column.astype(dtype, copy=False)
+
+
+def _unreadable(error: Exception) -> InputError:
+    return InputError(
+        "BAD_REQUEST", f"Invalid input. The body does not have the shape of its input field. {type(error).__name__}: {error}"
+    )
 
 
 def _bad_split(reason: str) -> InputError:

@@ -18,6 +18,7 @@ import orjson
 import redis
 from celery.signals import worker_ready
 from kombu import Queue
+from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -29,7 +30,7 @@ from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
 from sandbox.replicas.requests import Pending, failed
 from sandbox.replicas.runner import Runner
-from sandbox.replicas.tabular import TabularTask
+from sandbox.replicas.tabular import NotTogetherError, TabularTask
 from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ RUNNER_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=4 * GIB)
 CRASHES_ALLOWED, CRASH_WINDOW_S = 3, 300.0
 LOAD_FAILED_EXIT = 3
 COMMIT_RETRY_S = 30.0
+ANNOUNCE_ATTEMPTS = 100
 TASKS: dict[str, Any] = {"onnx": TabularTask, "embedding": EmbeddingsTask}
 """How each runtime reads bodies and writes answers."""
 
@@ -54,16 +56,34 @@ class Replica:
     task: Any
     redis: Any
     crashes: deque[float]
+    runner_is_dead: bool = False
+    """It was ended at a deadline; the next message starts another, after the answers of this one are out."""
     given_up: str = ""
     """Why the entity is FAILED; said after the message in hand has been answered."""
 
+    def answer(self, requests: list[Pending]) -> None:
+        """Fill in every request's answer, whatever happens: a message without a reply would hold its callers for minutes."""
+        now_s = time.time()
+        for request in requests:
+            if request.deadline_s < now_s:
+                request.answer = failed("DEADLINE_EXCEEDED")
+        try:
+            self.predict(requests)
+        except Exception as error:
+            logger.exception("a message could not be computed")
+            for request in requests:
+                if not request.is_answered:
+                    request.answer = failed("REPLICA_FAILED", type(error).__name__)
+
     def predict(self, requests: list[Pending]) -> None:
-        """Fill in every request's answer."""
+        """Predict what is not answered yet, together if that works, else one by one."""
         ready = [request for request in requests if not request.is_answered]
         if not ready:
             return
         try:
             self._predict_together(ready)
+        except NotTogetherError:
+            self._predict_one_by_one(ready)
         except RunnerGoneError:
             self._restart_runner()
             self._predict_one_by_one(ready)
@@ -72,7 +92,10 @@ class Replica:
         batch = self.task.batch(requests)
         if not batch.requests:
             return
-        deadline_s = time.monotonic() + max(0.05, min(r.deadline_s for r in batch.requests) - time.time())
+        if self.runner_is_dead:
+            self._restart_runner()
+        # the latest of their deadlines: one request that is nearly due must not end its neighbours
+        deadline_s = time.monotonic() + max(0.05, max(r.deadline_s for r in batch.requests) - time.time())
         started = time.perf_counter()
         try:
             values = self.runner.predict(batch.parts, deadline_s)
@@ -81,7 +104,7 @@ class Replica:
             return
         except RunnerTimeoutError:
             self.runner.kill()
-            self._restart_runner()
+            self.runner_is_dead = True
             for request in batch.requests:
                 request.answer = failed("DEADLINE_EXCEEDED")
             return
@@ -114,6 +137,7 @@ class Replica:
         self.runner.kill()
         self.runner = Runner.start(self.spec.runtime, self.model, RUNNER_LIMITS)
         self.runner.wait_loaded()
+        self.runner_is_dead = False
 
     def _count_crash(self, reason: str) -> None:
         """Three crashes in five minutes, each on a request of its own, and the entity is FAILED."""
@@ -219,6 +243,18 @@ def _read_model(spec: ReplicaSpec) -> bytes:
     return model
 
 
+def _announce(replica: Replica) -> None:
+    """Say that the replica is ready; while Redis restarts, say it again. Nobody would ask a replica that was not announced."""
+    for _ in range(ANNOUNCE_ATTEMPTS):
+        try:
+            replica.announce()
+            return
+        except (redis.RedisError, OperationalError) as error:
+            logger.warning("announcement waits for Redis: %s", error)
+            time.sleep(0.2)
+    os._exit(1)
+
+
 def _register(replica: Replica) -> None:
     """Hook the replica into Celery: become ready once the model is loaded, then answer messages."""
 
@@ -229,7 +265,10 @@ def _register(replica: Replica) -> None:
         except (RuntimeError, RunnerTimeoutError) as error:
             replica.report_failure(str(error) or "The model did not load within its time.")
             os._exit(LOAD_FAILED_EXIT)
-        replica.announce()
+        except Exception:
+            logger.exception("the replica could not start")
+            os._exit(1)  # the node starts another
+        _announce(replica)
 
     @app.task(name=REPLICA_PREDICT)
     def predict(reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:
@@ -238,7 +277,7 @@ def _register(replica: Replica) -> None:
         pending = [Pending.from_wire(raw) for raw in requests]
         if all(request.deadline_s < now_s for request in pending):
             return
-        replica.predict(pending)
+        replica.answer(pending)
         replica.commit(reply_list, message_id, pending)
         if replica.given_up:
             replica.report_failure(replica.given_up)

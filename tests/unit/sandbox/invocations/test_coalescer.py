@@ -9,9 +9,11 @@ import orjson
 
 from sandbox import live
 from sandbox.invocations.coalescer import (
+    CHOOSE_AGAIN,
     IN_FLIGHT_PER_REPLICA,
     MAX_MESSAGE_REQUESTS,
     MAX_WAITING_REQUESTS,
+    REPLICA_GRACE_S,
     Coalescer,
     Redis503,
     Request,
@@ -179,6 +181,8 @@ async def test_past_the_deadline_the_answer_is_504_and_a_late_reply_is_ignored()
     item = request("a", timeout_s=1.0)
     coalescer.submit(item)
     coalescer.expire(time.time() + 2)
+    assert not item.future.done(), "a replica that lives answers a timeout itself, and logs it"
+    coalescer.expire(time.time() + 2 + REPLICA_GRACE_S)
     assert item.future.result().status == 504
     coalescer.answered(harness.sent[0][1], [(200, "late")])
     assert coalescer.is_idle
@@ -192,3 +196,35 @@ async def test_beyond_the_queue_limit_the_answer_is_429() -> None:
         coalescer.submit(item)
     assert items[-1].future.result().status == 429
     assert not items[0].future.done()
+
+
+async def test_the_last_replica_still_answers_while_it_drains() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1", draining=True))
+    coalescer.submit(request("a"))
+    assert [to for to, _, _ in harness.sent] == ["r1"]
+
+
+async def test_requests_whose_entity_was_replaced_choose_again_and_nothing_is_left() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    items = [request(str(i)) for i in range(5)]
+    for item in items:
+        coalescer.submit(item)
+    coalescer.answered(harness.sent[0][1], [(200, "in time")])
+    harness.replicas_now = {}
+    await coalescer.refresh()
+    assert coalescer.is_stranded
+    coalescer.release()
+    assert [item.future.result() is CHOOSE_AGAIN for item in items] == [False, True, True, True, True]
+    assert coalescer.is_idle
+
+
+async def test_what_waited_too_long_leaves_the_queue() -> None:
+    harness = Harness()
+    coalescer = await ready(harness)
+    item = request("a", timeout_s=1.0)
+    coalescer.submit(item)
+    coalescer.expire(time.time() + 2)
+    assert item.future.result().status == 504
+    assert coalescer.is_idle

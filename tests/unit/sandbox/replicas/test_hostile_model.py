@@ -64,7 +64,7 @@ def pending(value: float, timeout_s: float = 30.0) -> Pending:
 
 def answers(replica: worker.Replica, *values: float) -> list[tuple[int, Any]]:
     requests = [pending(value) for value in values]
-    replica.predict(requests)
+    replica.answer(requests)
     return [(request.answer.status, orjson.loads(request.answer.body)) for request in requests]
 
 
@@ -91,7 +91,7 @@ def test_an_exception_of_the_model_is_a_400_for_its_request_alone(replica: worke
 
 def test_a_hanging_model_is_ended_at_the_deadline(replica: worker.Replica) -> None:
     request = pending(HANGS, timeout_s=0.3)
-    replica.predict([request])
+    replica.answer([request])
     assert request.answer.status == 504
     assert answers(replica, 6.0) == [(200, {"predictions": [12.0]})]
 
@@ -103,3 +103,16 @@ def test_three_deaths_on_requests_of_their_own_give_the_entity_up(replica: worke
     killer, neighbour = answers(replica, KILLS, 7.0)
     assert replica.given_up == "The model's process exited with status 9, 3 times within 5 minutes."
     assert (killer[0], neighbour) == (500, (200, {"predictions": [14.0]})), "the message in hand is still answered"
+
+
+def test_a_request_that_is_due_does_not_take_its_neighbours_with_it(replica: worker.Replica) -> None:
+    due, fresh = pending(1.0, timeout_s=-0.1), pending(2.0)
+    replica.answer([due, fresh])
+    assert (due.answer.status, fresh.answer.status) == (504, 200)
+
+
+def test_every_request_is_answered_even_when_the_replica_itself_fails(replica: worker.Replica) -> None:
+    replica.runner.kill()
+    replica.model = None  # type: ignore[assignment]  # so that no other runner can be started
+    [(status, body)] = answers(replica, 1.0)
+    assert (status, body["error_code"]) == (500, "INTERNAL_ERROR")

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.replicas.frames import decode_arrays
 from sandbox.replicas.requests import Pending
-from sandbox.replicas.tabular import TabularTask
+from sandbox.replicas.tabular import NotTogetherError, TabularTask
 
 NUMBERS = {
     "inputs": [
@@ -141,3 +141,36 @@ def test_a_tensor_of_another_shape_is_refused() -> None:
     status, code, message = refusal(TENSOR, {"inputs": [[1, 2]]})
     assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
     assert "the model takes 3" in message
+
+
+SMALL_INTEGER = {
+    "inputs": [{"name": "a", "type": "integer", "dtype": "int32"}, {"name": "b", "type": "long", "dtype": "int64"}],
+    "kind": "columns",
+    "layout": "per_column",
+}
+ANY_SHAPE = {"inputs": [{"name": "", "type": "float64", "shape": [-1, -1]}], "kind": "tensor", "layout": "tensors"}
+
+
+@pytest.mark.parametrize(
+    ("signature", "body", "part"),
+    [
+        (NUMBERS, {"dataframe_split": {"columns": [[1], "b"], "data": [[1, 2]]}}, "list of names"),
+        (NUMBERS, {"dataframe_split": {"columns": [1, "z"], "data": [[1, 2]]}}, "list of names"),
+        (SMALL_INTEGER, {"dataframe_records": [{"a": 3_000_000_000, "b": 1}]}, "column a to type 'int32'"),
+        (SMALL_INTEGER, {"dataframe_records": [{"a": 1, "b": 1e300}]}, "column b to type 'int64'"),
+        (NUMBERS, {"instances": [[[1], [2], [3]]]}, "Failed to convert column a"),
+        (ANY_SHAPE, {"inputs": [[[1]], []]}, "tensor"),
+        (ANY_SHAPE, {"inputs": [{"x": 1}, 3]}, "Invalid input"),
+    ],
+)
+def test_strange_shapes_are_refused_and_never_crash(signature: dict[str, Any], body: Any, part: str) -> None:
+    status, _, message = refusal(signature, body)
+    assert status == 400
+    assert part in message
+
+
+def test_requests_that_fit_alone_but_not_together_are_told_apart() -> None:
+    """Two tensors of different widths, both allowed by [-1, -1]."""
+    task = TabularTask({"signature": ANY_SHAPE})
+    with pytest.raises(NotTogetherError):
+        task.batch([pending({"inputs": [[1, 2, 3]]}), pending({"inputs": [[1, 2, 3, 4]]})])
