@@ -55,7 +55,7 @@ class Snapshot:
             self._keep(key, found)
         if found is not None and found.expires_at_s and found.expires_at_s < time.time():
             return None
-        return found  # type: ignore[no-any-return]
+        return found  # type: ignore[no-any-return]  # the cache holds tokens and endpoints
 
     async def endpoint(self, workspace_id: str, name: str) -> live.LiveEndpoint | None:
         """The endpoint in that workspace, else the preconfigured one of that name, else None."""
@@ -66,7 +66,7 @@ class Snapshot:
                 data = await self._redis.get(key)
                 found = self._keep(key, live.LiveEndpoint.from_json(data) if data else None)
             if found is not None:
-                return found  # type: ignore[no-any-return]
+                return found  # type: ignore[no-any-return]  # the cache holds tokens and endpoints
         return None
 
     async def endpoint_names(self, workspace_id: str) -> list[str]:

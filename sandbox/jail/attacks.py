@@ -148,11 +148,11 @@ def _run_program(bait: Bait) -> str:
 
 def _become_program(bait: Bait) -> NoReturn:
     """Success shows as a job that ends without a result."""
-    os.execv(sys.executable, [sys.executable, "-c", "pass"])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-c", "pass"])  # noqa: S606 - the attack itself
 
 
 def _shell(bait: Bait) -> str:
-    if os.system("true") != 0:  # noqa: S605
+    if os.system("true") != 0:  # noqa: S605 - the attack itself
         raise OSError
     return "ran"
 
@@ -280,8 +280,8 @@ ATTACKS: dict[str, Callable[[Bait], object]] = {
     "raise its own limits": _raise_limit,
     "outlive the parent": _outlive_parent,
     "write into the site's folder": lambda bait: _write(bait["folder"] + "/planted"),
-    "write into /tmp": lambda bait: _write("/tmp/planted-by-a-jailed-job"),  # noqa: S108
-    "write into /dev/shm": lambda bait: _write("/dev/shm/planted-by-a-jailed-job"),  # noqa: S108
+    "write into /tmp": lambda bait: _write("/tmp/planted-by-a-jailed-job"),  # noqa: S108 - the attack itself
+    "write into /dev/shm": lambda bait: _write("/dev/shm/planted-by-a-jailed-job"),  # noqa: S108 - the attack itself
     "write over a public file": lambda bait: _write(bait["public_file"]),
     "truncate a file opened for reading": _truncate_by_reading,
     "change a file's mode": _change_mode,

@@ -52,7 +52,7 @@ def _run(job: object, payload: bytes) -> tuple[bytes, bytes]:
     from sandbox.jail.errors import JobProblem
 
     try:
-        return RESULT, bytes(job.run(payload))  # type: ignore[attr-defined]
+        return RESULT, bytes(job.run(payload))  # type: ignore[attr-defined]  # a job is any module with `run`
     except JobProblem as problem:
         sentence = str(problem)
     except MemoryError:

@@ -62,7 +62,7 @@ class Runner:
             raise RuntimeError(f"An error occurred while loading the model: its process {self.exit_reason()}.") from None
         if answer[:1] != OK:
             raise RuntimeError(f"An error occurred while loading the model. {answer[1:].decode(errors='replace')}")
-        return orjson.loads(answer[1:])  # type: ignore[no-any-return]
+        return orjson.loads(answer[1:])  # type: ignore[no-any-return]  # JSON of our own frame
 
     def predict(self, parts: tuple[bytes, ...], deadline_s: float) -> list[Any]:
         """Values for each row. ValueError carries the model's own exception; Runner* errors pass through."""
@@ -70,7 +70,7 @@ class Runner:
         answer = read_frame(self.from_runner, deadline_s)
         if answer[:1] != OK:
             raise ValueError(answer[1:].decode(errors="replace"))
-        return orjson.loads(answer[1:])  # type: ignore[no-any-return]
+        return orjson.loads(answer[1:])  # type: ignore[no-any-return]  # JSON of our own frame
 
     def exit_reason(self) -> str:
         """How the process ended, in words; waits for it."""

@@ -18,5 +18,5 @@ def workspace_of(request: HttpRequest) -> Workspace:
     if isinstance(remembered, Workspace):
         return remembered
     workspace = open_workspace(user_of(request))
-    request._workspace = workspace  # type: ignore[attr-defined]
+    request._workspace = workspace  # type: ignore[attr-defined]  # kept for the rest of the request
     return workspace
