@@ -1,45 +1,18 @@
-"""The programs that options' proofs name: each acts on a workspace through the client and reports facts.
+"""Programs about endpoints of custom models: creating, querying, splitting, updating."""
 
-Every program is ours and takes only plain arguments from a bank file; learners choose which one to replay, never what it does.
-"""
-
-import base64
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from quizzes.proofs.client import DEPLOY_TIMEOUT_S, ProofClient, ProofCouldNotRun
-from quizzes.proofs.facts import (
-    PROVIDER_KEY,
-    answer_facts,
-    churn_config,
-    churn_entity,
-    customer,
-    openai_chat,
-    parsed,
-    row,
-    served_by,
-)
+from quizzes.proofs.facts import answer_facts, churn_config, customer, parsed, row, served_by
 from quizzes.proofs.observation import Exchange, Observation
+from quizzes.proofs.programs.program import Program
 
 UPDATE_TRIES = 3
 SWITCH_TIMEOUT_S = 5
 """How long gateways may take to route by a config that the API already shows as active."""
-EMBEDDINGS = "databricks-bge-large-en"
-
-
-@dataclass(frozen=True)
-class Program:
-    """A program and what it needs to find in the workspace."""
-
-    function: Callable[..., Observation]
-    needs_models: bool
-    """Whether the example models must be registered first."""
-
-
-# --- custom models ------------------------------------------------------------------------------
 
 
 def create_endpoint(client: ProofClient, config: Mapping[str, Any], name: str = "endpoint") -> Observation:
@@ -200,110 +173,6 @@ def _ask_for_version_2(client: ProofClient, name: str, way: str, body: dict[str,
             return client.invoke(name, {**body, "served_entity_name": "churn-2"})
 
 
-# --- foundation models ----------------------------------------------------------------------------
-
-
-def embed(client: ProofClient, texts: Sequence[str]) -> Observation:
-    """Query the preconfigured embeddings endpoint, nothing created before."""
-    asked = client.invoke(EMBEDDINGS, {"input": list(texts)})
-    body = parsed(asked) or {}
-    usage = body.get("usage") or {}
-    entries = [entry for entry in body.get("data") or [] if isinstance(entry, dict)]
-    facts = {
-        **answer_facts(asked),
-        "object": body.get("object", ""),
-        "keys": sorted(body),
-        "vectors": sum(isinstance(entry.get("embedding"), list) for entry in entries),
-        "usage_keys": sorted(usage),
-        "prompt_tokens": usage.get("prompt_tokens", 0),
-        "header_names": sorted(asked.response_headers),
-    }
-    rows = [{"index": entry.get("index"), "dimensions": len(entry.get("embedding", []))} for entry in entries]
-    return Observation(facts, client.exchanges, rows)
-
-
-def openai_embeddings(client: ProofClient, base: str, model: str) -> Observation:
-    """What the openai client sends for `embeddings.create`: POST {base_url}/embeddings with the model's name in the body."""
-    asked = client.http("POST", f"{base}/embeddings", {"model": model, "input": ["late invoice"]})
-    body = parsed(asked)
-    vectors = len(body.get("data") or []) if isinstance(body, dict) and asked.status == 200 else 0
-    return Observation({**answer_facts(asked), "vectors": vectors}, client.exchanges)
-
-
-# --- external models ------------------------------------------------------------------------------
-
-
-def create_external(
-    client: ProofClient, entity: Mapping[str, Any] | None = None, provider_config: Mapping[str, Any] | None = None
-) -> Observation:
-    """Create an endpoint with an external chat model; `entity` adds fields beside it, `provider_config` replaces its config."""
-    model = openai_chat()
-    if provider_config is not None:
-        model = {key: value for key, value in model.items() if key != "openai_config"} | dict(provider_config)
-    return create_endpoint(client, {"served_entities": [{"name": "chat", "external_model": model, **(entity or {})}]})
-
-
-def read_back_the_key(client: ProofClient) -> Observation:
-    """Create with a plain-text key, then search every answer for it."""
-    name = client.endpoint_name()
-    client.deploy(name, {"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
-    shown = client.http("GET", f"/api/2.0/serving-endpoints/{name}")
-    listed = client.http("GET", "/api/2.0/serving-endpoints")
-    seen = shown.response_body + listed.response_body
-    facts = {
-        "status": shown.status,
-        "key_in_answer": PROVIDER_KEY in seen,
-        "tail_in_answer": PROVIDER_KEY[-4:] in seen,
-        "base64_in_answer": base64.b64encode(PROVIDER_KEY.encode()).decode() in seen,
-        "provider_in_answer": '"openai"' in shown.response_body,
-    }
-    return Observation(facts, client.exchanges)
-
-
-def replace_external(client: ProofClient, how: str) -> Observation:
-    """Try to put the churn model behind an endpoint that serves an external model."""
-    name = client.endpoint_name()
-    chat = {"name": "chat", "external_model": openai_chat()}
-    client.deploy(name, {"served_entities": [chat]})
-    churn = churn_entity("1")
-    beside = {
-        "served_entities": [chat, churn],
-        "traffic_config": {
-            "routes": [
-                {"served_entity_name": "chat", "traffic_percentage": 0},
-                {"served_entity_name": "churn-1", "traffic_percentage": 100},
-            ]
-        },
-    }
-    configs: dict[str, Any] = {
-        "replace": {"served_entities": [churn]},
-        "same_name": {"served_entities": [{**churn, "name": "chat"}]},
-        "beside": beside,
-    }
-    outcome = client.update(name, configs[how])
-    return Observation({**answer_facts(client.exchanges[-1]), "exception": outcome.exception}, client.exchanges)
-
-
-def chat(client: ProofClient) -> Observation:
-    """Ask an external chat model one question and look at the shape of the answer."""
-    name = client.endpoint_name()
-    client.deploy(name, {"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
-    asked = client.invoke(name, {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 20})
-    body = parsed(asked) or {}
-    choices = body.get("choices") or [{}]
-    message = choices[0].get("message") or {}
-    facts = {
-        **answer_facts(asked),
-        "object": body.get("object", ""),
-        "keys": sorted(body),
-        "has_message_content": isinstance(message.get("content"), str) and bool(message.get("content")),
-        "has_predictions": "predictions" in body,
-        "has_candidates": "candidates" in body,
-        "first_choice_has_text": "text" in choices[0],
-    }
-    return Observation(facts, client.exchanges, [row(asked, sent="one message")])
-
-
 PROGRAMS: dict[str, Program] = {
     "create_endpoint": Program(create_endpoint, needs_models=True),
     "create_reserved": Program(create_reserved, needs_models=True),
@@ -312,10 +181,4 @@ PROGRAMS: dict[str, Program] = {
     "who_answered": Program(who_answered, needs_models=True),
     "update_under_load": Program(update_under_load, needs_models=True),
     "call_the_challenger": Program(call_the_challenger, needs_models=True),
-    "embed": Program(embed, needs_models=False),
-    "openai_embeddings": Program(openai_embeddings, needs_models=False),
-    "create_external": Program(create_external, needs_models=True),
-    "read_back_the_key": Program(read_back_the_key, needs_models=False),
-    "replace_external": Program(replace_external, needs_models=True),
-    "chat": Program(chat, needs_models=False),
 }

@@ -1,0 +1,12 @@
+"""The programs that options' proofs name: each acts on a workspace through the client and reports facts.
+
+Every program is ours and takes only plain arguments from a bank file; learners choose which one to replay, never what it does.
+A module holds the programs of one topic and lists them in its own PROGRAMS; names are unique over all of them.
+"""
+
+from quizzes.proofs.programs import custom_models, external_models, foundation_models
+from quizzes.proofs.programs.program import Program
+
+__all__ = ["PROGRAMS", "Program"]
+
+PROGRAMS: dict[str, Program] = {**custom_models.PROGRAMS, **foundation_models.PROGRAMS, **external_models.PROGRAMS}
