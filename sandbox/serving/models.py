@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
-from sandbox.workspaces.models import Workspace, new_id
+from sandbox.workspaces.models import User, Workspace, new_id
 
 
 class ConfigUpdate(models.TextChoices):
@@ -25,6 +25,14 @@ class Deployment(models.TextChoices):
     ABORTED = "DEPLOYMENT_ABORTED"
 
 
+class PermissionLevel(models.TextChoices):
+    """`ServingEndpointPermissionLevel` [sdk]; each includes those before it."""
+
+    CAN_VIEW = "CAN_VIEW"
+    CAN_QUERY = "CAN_QUERY"
+    CAN_MANAGE = "CAN_MANAGE"
+
+
 class EndpointKind(models.TextChoices):
     """What stands behind an endpoint; kinds are not mixed in one endpoint [serve-multiple-models page]."""
 
@@ -44,7 +52,8 @@ class Endpoint(models.Model):
     """A named URL that answers invocations.
 
     `active_version` answers invocations; `pending_version` is rolling out, or is what failed last
-    (`config_update` says which). Both are `EndpointConfig.config_version` numbers.
+    (`config_update` says which). `stopped_version` is what answered when the endpoint was stopped last; it is stopped
+    while no version is active and none is rolling out. All are `EndpointConfig.config_version` numbers.
     """
 
     id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
@@ -57,14 +66,19 @@ class Endpoint(models.Model):
     tags = models.JSONField(default=list)
     ai_gateway = models.JSONField(default=dict)
     email_notifications = models.JSONField(default=dict)
+    telemetry_config = models.JSONField(default=dict)
+    """As it is shown: without `table_names`, which only make a profile."""
     budget_policy_id = models.CharField(max_length=100, blank=True)
     route_optimized = models.BooleanField(default=False)
     config_update = models.CharField(max_length=16, choices=ConfigUpdate, default=ConfigUpdate.IN_PROGRESS)
     active_version = models.PositiveIntegerField(null=True)
     pending_version = models.PositiveIntegerField(null=True)
+    stopped_version = models.PositiveIntegerField(null=True)
     latest_version = models.PositiveIntegerField(default=0)
     published_version = models.PositiveIntegerField(null=True)
     """The active version that gateways were last told (0: told that none is active); None before the first time."""
+    access_version = models.PositiveIntegerField(default=0)
+    """Counts changes of who may do what, so that no older list is published after a newer one."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -73,6 +87,19 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.active_version is None and self.stopped_version is not None and not self.is_updating
+
+    @property
+    def is_updating(self) -> bool:
+        return self.config_update == ConfigUpdate.IN_PROGRESS
+
+    @property
+    def shown_version(self) -> int | None:
+        """The config that GET shows as `config`: the active one, or the one that a start will bring back."""
+        return self.stopped_version if self.active_version is None else self.active_version
 
 
 class EndpointConfig(models.Model):
@@ -184,3 +211,42 @@ class DeploymentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.served_entity_name}".strip()
+
+
+class EndpointPermission(models.Model):
+    """What one person or one group was given on an endpoint; exactly one of `user` and `group_name` is set."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="permissions")
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="endpoint_permissions")
+    group_name = models.CharField(max_length=128, blank=True)
+    level = models.CharField(max_length=16, choices=PermissionLevel)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "user"], condition=models.Q(user__isnull=False), name="permission_of_user_is_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["endpoint", "group_name"], condition=models.Q(user__isnull=True), name="permission_of_group_is_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level} for {self.user_id or self.group_name}"
+
+
+class Notification(models.Model):
+    """An e-mail about the end of an update: written with the change of state, sent afterwards, kept for a while."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="notifications")
+    recipients = models.JSONField(default=list)
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    try_after = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.subject

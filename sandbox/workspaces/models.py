@@ -53,6 +53,37 @@ class Workspace(models.Model):
         return self.name
 
 
+class Member(models.Model):
+    """Somebody besides the owner who works in a workspace. Admin rights and permissions say what they may do."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    is_admin = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "user"], name="member_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.workspace_id}"
+
+
+class Group(models.Model):
+    """A named set of a workspace's people; `users` and `admins` exist without a row."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="groups")
+    name = models.CharField(max_length=128)
+    people = models.ManyToManyField(User, related_name="workspace_groups")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "name"], name="group_name_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Token(models.Model):
     """A personal access token; only its SHA-256 is kept."""
 
