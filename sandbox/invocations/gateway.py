@@ -30,6 +30,7 @@ from sandbox.inference_tables import capture
 from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, error_answer, headers
 from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
+from sandbox.invocations.pulse import Meter, Pulse
 from sandbox.invocations.routing import choose
 from sandbox.invocations.snapshot import LoadToken, Snapshot
 from sandbox.invocations.wires import committed_key, send_predict, send_wake
@@ -61,6 +62,7 @@ class Gateway:
         self._timeout_s = timeout_s
         self._reply_list = f"reply:{uuid.uuid4().hex}"
         self._coalescers: dict[str, Coalescer] = {}
+        self._pulse = Pulse(self._waiting)
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- life ----------------------------------------------------------------------------------
@@ -78,6 +80,7 @@ class Gateway:
         self._snapshot.subscribe(self._changed)
         self._wires = Wires(send=self._send, wake=self._wake, committed=self._committed)
         self._tasks = [asyncio.create_task(step()) for step in (self._snapshot.follow, self._read_replies, self._sweep)]
+        self._tasks.append(asyncio.create_task(self._pulse.run(self._redis)))
 
     def _send(self, replica: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
         send_predict(self._sender, replica, self._reply_list, message_id, requests, label)
@@ -185,6 +188,29 @@ class Gateway:
     ) -> Answer | None:
         endpoint = await self.endpoint(token, name)
         entity = _entity(endpoint, served_name)
+        meter = self._pulse.meter(endpoint.endpoint_id, entity.entity_id)
+        meter.began()
+        status, started_s = 500, time.perf_counter()
+        try:
+            answer = await self._ask(token, endpoint, entity, meter, body, request_id, send)
+            status = answer.status if answer is not None else 200
+        finally:
+            if status:
+                meter.ended(status, (time.perf_counter() - started_s) * 1000)
+            else:  # CHOOSE_AGAIN
+                meter.moved_on()
+        return answer
+
+    async def _ask(
+        self,
+        token: live.LiveToken,
+        endpoint: live.LiveEndpoint,
+        entity: live.LiveEntity,
+        meter: Meter,
+        body: bytes,
+        request_id: str,
+        send: Send,
+    ) -> Answer | None:
         table = endpoint.inference_table
         if entity.runtime == "external":
             return await external.answer(self._redis, endpoint, entity, token, table, body, request_id, send, self._timeout_s)
@@ -200,7 +226,9 @@ class Gateway:
             asyncio.get_running_loop().create_future(),
             endpoint.name,
         )
-        self._coalescer(entity).submit(request)
+        coalescer = self._coalescer(entity)
+        coalescer.submit(request)
+        meter.queued(len(coalescer.waiting))
         answer = await request.future
         if answer is CHOOSE_AGAIN:
             return answer
@@ -233,6 +261,10 @@ class Gateway:
 
     async def endpoint_names(self, token: live.LiveToken) -> list[str]:
         return await self._snapshot.endpoint_names(token.workspace_id)
+
+    def _waiting(self, entity_id: str) -> int:
+        coalescer = self._coalescers.get(entity_id)
+        return len(coalescer.waiting) if coalescer else 0
 
     def _coalescer(self, entity: live.LiveEntity) -> Coalescer:
         coalescer = self._coalescers.get(entity.entity_id)
