@@ -1,93 +1,23 @@
 """Read the YAML files of fixtures/banks into plain data; the database is not involved."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from quizzes.item_specs import BankSpec, Catalogue, Evidence, ItemSpec, OptionSpec, Source, Stimulus
 
 
 class BankFileError(Exception):
     """A file that cannot be read as a bank; the message names the file, the place and what is wanted."""
 
 
-@dataclass(frozen=True)
-class OptionSpec:
-    """One choice as an author wrote it."""
-
-    text: str
-    rationale: str
-    misconception: str
-    is_key: bool
-    proof: dict[str, Any] | None
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the fact behind an item was read."""
-
-    url: str
-    dated: date
-    product_version: str
-
-
-@dataclass(frozen=True)
-class ItemSpec:
-    """One item as an author wrote it."""
-
-    key: str
-    objective: str
-    bloom: str
-    stem: str
-    source: Source
-    checked_on: date
-    expires_on: date
-    options: tuple[OptionSpec, ...]
-    exam_wording: str = ""
-    current_name: str = ""
-    language: str = "en"
-
-    @property
-    def content_sha256(self) -> str:
-        """Changes exactly when something changes that a learner or a proof can see."""
-        text = json.dumps(asdict(self), sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    @property
-    def key_position(self) -> int:
-        """Index of the first key; -1 when there is none."""
-        return next((index for index, option in enumerate(self.options) if option.is_key), -1)
-
-
-@dataclass(frozen=True)
-class BankSpec:
-    """One bank file."""
-
-    slug: str
-    title: str
-    description: str
-    declaration: str
-    items: tuple[ItemSpec, ...]
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """What banks refer to: exams with blueprints and objectives (as in the file), and misconceptions by tag."""
-
-    exams: tuple[dict[str, Any], ...]
-    objectives: tuple[dict[str, Any], ...]
-    misconceptions: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def objective_slugs(self) -> set[str]:
-        return {objective["slug"] for objective in self.objectives}
-
-
-NOT_BANKS = {"blueprints.yaml", "misconceptions.yaml"}
+VARIANTS_FILE = "computed_variants.yaml"
+NOT_BANKS = {"blueprints.yaml", "misconceptions.yaml", VARIANTS_FILE}
 
 
 def read_catalogue(folder: Path) -> Catalogue:
@@ -99,16 +29,27 @@ def read_catalogue(folder: Path) -> Catalogue:
     )
 
 
+def bank_paths(folder: Path) -> list[Path]:
+    """The bank files of a folder, in the order of their names."""
+    return [path for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_BANKS]
+
+
 def read_banks(folder: Path) -> list[BankSpec]:
     """Every bank of a folder, in the order of file names."""
-    return [read_bank(path) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_BANKS]
+    return [read_bank(path) for path in bank_paths(folder)]
 
 
 def read_bank(path: Path) -> BankSpec:
     """One bank file; raises BankFileError naming the place that cannot be read."""
-    raw = _read(path)
-    where = path.name
-    items = [_item(entry, f"{where}, item {number}") for number, entry in enumerate(_need(raw, "items", list, where), 1)]
+    return parse_bank(_text_of(path), path.name)
+
+
+def parse_bank(text: str, where: str) -> BankSpec:
+    """The bank that a file's text describes; `where` begins the messages of errors."""
+    raw = _parse(text, where)
+    exam = str(raw.get("exam", ""))
+    entries = _need(raw, "items", list, where)
+    items = [_item(entry, f"{where}, item {number}", exam) for number, entry in enumerate(entries, 1)]
     return BankSpec(
         slug=_need(raw, "bank", str, where),
         title=_need(raw, "title", str, where),
@@ -118,16 +59,40 @@ def read_bank(path: Path) -> BankSpec:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds."""
+    return _read(path)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of the file's bytes: by it an editor sees that somebody else wrote the file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _text_of(path: Path) -> str:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise BankFileError(f"{path.name} is missing beside the banks.") from None
-    except yaml.YAMLError as error:
-        raise BankFileError(f"{path.name} is not valid YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise BankFileError(f"{path.name} is not UTF-8: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return _parse(_text_of(path), path.name)
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        raw = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - both are safe loaders; this one is written in C
+    except (yaml.YAMLError, ValueError) as error:
+        raise BankFileError(f"{where} is not valid YAML: {error}") from None
     if not isinstance(raw, dict):
-        raise BankFileError(f"{path.name} must hold a mapping, not a {type(raw).__name__}.")
+        raise BankFileError(f"{where} must hold a mapping, not a {type(raw).__name__}.")
     return raw
+
+
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _need(raw: Mapping[str, Any], name: str, kind: type, where: str) -> Any:
@@ -138,12 +103,12 @@ def _need(raw: Mapping[str, Any], name: str, kind: type, where: str) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _item(raw: Any, where: str) -> ItemSpec:
+def _item(raw: Any, where: str, exam: str) -> ItemSpec:
     if not isinstance(raw, dict):
         raise BankFileError(f"{where} must be a mapping.")
     where = f"{where} ({raw.get('key', 'without a key')})"
     source = _need(raw, "source", dict, where)
-    options = [_option(entry, f"{where}, option {number}") for number, entry in enumerate(_need(raw, "options", list, where), 1)]
+    kind = str(raw.get("kind", "single"))
     return ItemSpec(
         key=_need(raw, "key", str, where),
         objective=_need(raw, "objective", str, where),
@@ -154,23 +119,59 @@ def _item(raw: Any, where: str) -> ItemSpec:
         ),
         checked_on=_need(raw, "checked_on", date, where),
         expires_on=_need(raw, "expires_on", date, where),
-        options=tuple(options),
+        options=_options(raw, kind, where),
         exam_wording=str(raw.get("exam_wording", "")),
         current_name=str(raw.get("current_name", "")),
         language=str(raw.get("language", "en")),
+        kind=kind,
+        exam=str(raw.get("exam", exam)),
+        difficulty=str(raw.get("difficulty", "")),
+        stimulus=_stimulus(raw["stimulus"], where) if "stimulus" in raw else None,
+        evidence=tuple(_evidence(entry, where) for entry in raw.get("evidence") or []),
+        no_proof=" ".join(str(raw.get("no_proof", "")).split()),
+        proof=_item_proof(raw, kind, where),
+        parameters=_parameters(raw.get("parameters") or {}, where),
+        constraints=tuple(str(entry) for entry in raw.get("constraints") or []),
     )
 
 
-def _option(raw: Any, where: str) -> OptionSpec:
+def _options(raw: Mapping[str, Any], kind: str, where: str) -> tuple[OptionSpec, ...]:
+    """What is chosen or arranged; steps and pairs become options that all belong to the right answer."""
+    name, read = {"ordering": ("steps", _step), "matching": ("pairs", _pair)}.get(kind, ("options", _option))
+    entries = _need(raw, name, list, where)
+    found = [_read_option(read, entry, f"{where}, {name[:-1]} {number}") for number, entry in enumerate(entries, 1)]
+    extra = [str(text) for text in raw.get("extra_matches") or []] if kind == "matching" else []
+    return (*found, *(OptionSpec(text, "", "", is_key=False, proof=None) for text in extra))
+
+
+def _read_option(read: Any, raw: Any, where: str) -> OptionSpec:
     if not isinstance(raw, dict):
         raise BankFileError(f"{where} must be a mapping.")
+    return read(raw, where)  # type: ignore[no-any-return]
+
+
+def _option(raw: Mapping[str, Any], where: str, *, is_key: bool | None = None, text: str = "text") -> OptionSpec:
+    shown = {**raw, text: f"{{{{fact.{raw['fact']}}}}}"} if "fact" in raw and text not in raw else raw
+    if isinstance(shown.get(text), int | float) and not isinstance(shown.get(text), bool):
+        raise BankFileError(f"{where}: {text} is the number {shown[text]}; write it in quotes, then it stays as it is.")
     return OptionSpec(
-        text=_need(raw, "text", str, where),
+        text=_need(shown, text, str, where),
         rationale=_need(raw, "rationale", str, where),
         misconception=_need(raw, "misconception", str, where),
-        is_key=bool(raw.get("key", False)),
+        is_key=bool(raw.get("key", False)) if is_key is None else is_key,
         proof=_proof(raw["proof"], where) if "proof" in raw else None,
+        prompt=_need(raw, "prompt", str, where) if text == "match" else "",
     )
+
+
+_step = partial(_option, is_key=True)
+_pair = partial(_option, is_key=True, text="match")
+
+
+def _item_proof(raw: Mapping[str, Any], kind: str, where: str) -> dict[str, Any] | None:
+    if kind == "computed":
+        return _proof(_need(raw, "compute", dict, where), where)
+    return _proof(raw["proof"], where) if "proof" in raw else None
 
 
 def _proof(raw: Any, where: str) -> dict[str, Any]:
@@ -182,3 +183,31 @@ def _proof(raw: Any, where: str) -> dict[str, Any]:
         "claims": raw.get("claims") or {},
         "observed": raw.get("observed") or {},
     }
+
+
+def _stimulus(raw: Any, where: str) -> Stimulus:
+    if not isinstance(raw, dict):
+        raise BankFileError(f"{where}: stimulus must be a mapping with language, caption and code.")
+    where = f"{where}, stimulus"
+    code = raw.get("code")
+    if not isinstance(code, str) or not code.strip():
+        raise BankFileError(f"{where}: code is required and must be text, not {code!r}.")
+    return Stimulus(_need(raw, "language", str, where), _need(raw, "caption", str, where), code.rstrip("\n"))
+
+
+def _evidence(raw: Any, where: str) -> Evidence:
+    where = f"{where}, evidence"
+    if not isinstance(raw, dict):
+        raise BankFileError(f"{where} must be a mapping with says, source and dated.")
+    dated = raw.get("dated") or raw.get("date")
+    return Evidence(
+        " ".join(_need(raw, "says", str, where).split()),
+        _need(raw, "source", str, where),
+        _need({"dated": dated}, "dated", date, where),
+    )
+
+
+def _parameters(raw: Any, where: str) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(raw, dict) or not all(isinstance(values, list) and values for values in raw.values()):
+        raise BankFileError(f"{where}: parameters must map each name to a list of values.")
+    return {str(name): tuple(values) for name, values in raw.items()}

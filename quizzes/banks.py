@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
-from quizzes.bank_files import BankSpec, Catalogue, ItemSpec, read_banks, read_catalogue
+from quizzes.bank_files import read_banks, read_catalogue
+from quizzes.item_specs import BankSpec, Catalogue, ItemSpec
 from quizzes.models import Blueprint, BlueprintLine, Exam, Form, FormItem, Item, ItemVersion, Objective, Option
 
 

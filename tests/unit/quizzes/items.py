@@ -4,11 +4,14 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from quizzes.bank_files import BankSpec, Catalogue, ItemSpec, OptionSpec, Source
+from quizzes.item_specs import BankSpec, Catalogue, ItemSpec, OptionSpec, Source
 
 TODAY = date(2026, 11, 22)
+EXAM = {"slug": "ml-associate", "blueprints": [{"dated": date(2025, 3, 1), "lines": [{"objective": "split-traffic"}]}]}
 CATALOGUE = Catalogue(
-    exams=(), objectives=({"slug": "split-traffic"},), misconceptions={"one": "One.", "two": "Two.", "three": "Three."}
+    exams=(EXAM,),
+    objectives=({"slug": "split-traffic"}, {"slug": "deploy"}),
+    misconceptions={"one": "One.", "two": "Two.", "three": "Three."},
 )
 
 
@@ -36,6 +39,9 @@ def make_item(**more: Any) -> ItemSpec:
         checked_on=TODAY,
         expires_on=date(2027, 5, 1),
         options=make_options(),
+        exam="ml-associate",
+        difficulty="medium",
+        no_proof="Nothing can be run.",
     )
     return replace(item, **more)
 

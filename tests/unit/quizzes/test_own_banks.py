@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 from django.conf import settings
 
-from quizzes.bank_files import BankSpec, read_banks, read_catalogue
+from quizzes.bank_files import read_banks, read_catalogue
+from quizzes.item_specs import BankSpec
 from quizzes.lint import lint
 
 FOLDER = settings.FIXTURES_DIR / "banks"
