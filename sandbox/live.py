@@ -63,20 +63,28 @@ class LiveEndpoint:
     """Three-level name of the inference table; empty when capture is switched off."""
     not_ready_message: str = ""
     """Non-empty while no config is active: the sentence that an invocation is answered with."""
+    may_query: frozenset[str] | None = None
+    """Ids of the people with CAN_QUERY or more; None for everybody who has a token of the workspace."""
 
     @property
     def key(self) -> str:
         return endpoint_key(self.workspace_id, self.name)
 
+    def allows(self, user_id: str) -> bool:
+        """Whether the person may send invocations."""
+        return self.may_query is None or user_id in self.may_query
+
     def entity(self, served_name: str) -> LiveEntity | None:
         return next((e for e in self.entities if e.name == served_name), None)
 
     def to_json(self) -> bytes:
-        return orjson.dumps(asdict(self))
+        return orjson.dumps(asdict(self), default=sorted)
 
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         raw = orjson.loads(data)
+        if raw.get("may_query") is not None:
+            raw["may_query"] = frozenset(raw["may_query"])
         raw["routes"] = tuple(LiveRoute(**r) for r in raw["routes"])
         raw["entities"] = tuple(LiveEntity(**e) for e in raw["entities"])
         return cls(**raw)
@@ -90,6 +98,8 @@ class LiveToken:
     workspace_id: str
     requester: str
     expires_at_s: float = 0.0
+    user_id: str = ""
+    """What `LiveEndpoint.may_query` knows a person by."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))

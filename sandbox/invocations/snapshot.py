@@ -50,8 +50,9 @@ class Snapshot:
         found = self._cached(key)
         if found is _NEVER:
             data = await self._redis.get(key)
-            # Redis may have been emptied: the database knows, and its answer is cached like any other
-            found = live.LiveToken.from_json(data) if data else await self._load_token(sha256)
+            found = live.LiveToken.from_json(data) if data else None
+            if found is None or not found.user_id:  # Redis was emptied, or filled before tokens named their person
+                found = await self._load_token(sha256)
             self._keep(key, found)
         if found is not None and found.expires_at_s and found.expires_at_s < time.time():
             return None

@@ -107,6 +107,7 @@ def _as_live(token: Token) -> live.LiveToken:
         workspace_id=token.workspace_id,
         requester=person(token.user),
         expires_at_s=token.expires_at.timestamp() if token.expires_at else 0.0,
+        user_id=str(token.user_id),
     )
 
 

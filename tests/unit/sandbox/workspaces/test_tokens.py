@@ -23,7 +23,7 @@ def test_it_works(workspace: Any, learner: Any, redis: Any) -> None:
     assert found is not None
     assert (found.id, found.workspace_id, found.user.username) == (token.id, workspace.id, "ada")
     published = live.LiveToken.from_json(redis.get(live.token_key(digest(plain))))
-    assert published == live.LiveToken(token.id, workspace.id, "ada@example.org", 0.0)
+    assert published == live.LiveToken(token.id, workspace.id, "ada@example.org", 0.0, str(learner.pk))
 
 
 def test_only_a_fingerprint_is_kept(workspace: Any, learner: Any, redis: Any) -> None:
