@@ -43,6 +43,14 @@ class Tally:
 class Request:
     wire: bytes
     predictions: list[list[Any]]
+    _known: dict[bytes, list[int]] = field(default_factory=dict)
+
+    def matching(self, body: bytes) -> list[int]:
+        """Which of `predictions` the body equals; a body that was read before is not read again."""
+        if body not in self._known:
+            predictions = orjson.loads(body)["predictions"]
+            self._known[body] = [place for place, expected in enumerate(self.predictions) if predictions == expected]
+        return self._known[body]
 
 
 class Connection(asyncio.Protocol):
@@ -81,8 +89,7 @@ class Connection(asyncio.Protocol):
         if status != b"200":
             self.tally.fail(status.decode())
             return
-        predictions = orjson.loads(body)["predictions"]
-        matching = [place for place, expected in enumerate(self.requests[self.place].predictions) if predictions == expected]
+        matching = self.requests[self.place].matching(body)
         if not matching:
             self.tally.wrong += 1
         elif len(matching) == 1:

@@ -1,7 +1,8 @@
 """Gathers the requests of one served entity into few messages to its replicas.
 
-At most IN_FLIGHT_PER_REPLICA messages are out per ready replica. While they are, arriving requests queue;
-when an answer returns, everything queued goes out as one message. No timer: a lone request never waits.
+A free replica is sent what is queued at once. While it computes, arriving requests queue; a second message goes out ahead
+of its answer only when SECOND_MESSAGE_REQUESTS wait, because each message has a fixed cost on all sides (at most
+IN_FLIGHT_PER_REPLICA are out). When an answer returns, everything queued goes. No timer: a lone request never waits.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from sandbox.invocations.answers import Answer, error_answer
 
 logger = logging.getLogger(__name__)
 IN_FLIGHT_PER_REPLICA = 2
+SECOND_MESSAGE_REQUESTS = 32
 MAX_MESSAGE_REQUESTS = 256
 MAX_MESSAGE_BYTES = 1024 * 1024
 MAX_WAITING_REQUESTS = 4096
@@ -122,7 +124,7 @@ class Coalescer:
     def _free_replica(self) -> live.LiveReplica | None:
         """The least loaded replica with a free place; one that drains only when there is no other."""
         ready = [replica for replica in self.replicas.values() if not replica.draining] or list(self.replicas.values())
-        best, least = None, IN_FLIGHT_PER_REPLICA
+        best, least = None, IN_FLIGHT_PER_REPLICA if len(self.waiting) >= SECOND_MESSAGE_REQUESTS else 1
         for replica in ready:
             load = self._loads.get(replica.replica_id, 0)
             if load < least:

@@ -7,8 +7,11 @@ import os
 import warnings
 from typing import Any
 
+import orjson
 from celery import Celery
-from kombu import Queue
+from kombu import Queue, serialization
+
+from sandbox.replicas.messages import PREDICT_CONTENT_TYPE
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -16,13 +19,15 @@ REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 warnings.filterwarnings("ignore", message=".*superuser privileges.*")
 
 # no fixups: Celery would set up Django as soon as DJANGO_SETTINGS_MODULE is in the environment
+# read here, never written: gateways write these messages themselves (sandbox.invocations.wires)
+serialization.register("orjson", None, orjson.loads, content_type=PREDICT_CONTENT_TYPE, content_encoding="utf-8")
 app = Celery("proving_ground_replicas", set_as_current=False, fixups=[])
 app.conf.update(
     broker_url=REDIS_URL.replace("unix://", "redis+socket://", 1),
     result_backend=None,
     task_ignore_result=True,
     task_serializer="json",
-    accept_content=["json"],
+    accept_content=["json", "orjson"],
     task_create_missing_queues=True,
     # A replica's queue belongs to one incarnation of one replica: when it dies, the gateways send
     # its unanswered requests elsewhere, so nothing must ever be redelivered from here.

@@ -14,6 +14,7 @@ from sandbox.invocations.coalescer import (
     MAX_MESSAGE_REQUESTS,
     MAX_WAITING_REQUESTS,
     REPLICA_GRACE_S,
+    SECOND_MESSAGE_REQUESTS,
     Coalescer,
     Redis503,
     Request,
@@ -82,12 +83,21 @@ async def test_what_arrives_meanwhile_goes_out_as_one_message() -> None:
     waiting = [request(f"q{i}") for i in range(10)]
     for item in waiting:
         coalescer.submit(item)
-    assert len(harness.sent) == IN_FLIGHT_PER_REPLICA
+    assert [[r[0] for r in requests] for _, _, requests in harness.sent] == [["q0"]]
     coalescer.answered(harness.sent[0][1], [(200, "first")])
-    assert [r[0] for r in harness.sent[2][2]] == [f"q{i}" for i in range(2, 10)]
-    coalescer.answered(harness.sent[2][1], [(200, f"answer to q{i}") for i in range(2, 10)])
-    assert [item.future.result().body for item in waiting[2:]] == [f"answer to q{i}".encode() for i in range(2, 10)]
+    assert [r[0] for r in harness.sent[1][2]] == [f"q{i}" for i in range(1, 10)]
+    coalescer.answered(harness.sent[1][1], [(200, f"answer to q{i}") for i in range(1, 10)])
+    assert [item.future.result().body for item in waiting[1:]] == [f"answer to q{i}".encode() for i in range(1, 10)]
     assert waiting[5].future.result().served_entity_name == "churn-1"
+
+
+async def test_many_waiting_requests_go_ahead_of_the_answer() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    for i in range(3 * SECOND_MESSAGE_REQUESTS):
+        coalescer.submit(request(str(i)))
+    assert [len(requests) for _, _, requests in harness.sent] == [1, SECOND_MESSAGE_REQUESTS]
+    assert len(harness.sent) == IN_FLIGHT_PER_REPLICA
 
 
 async def test_a_message_is_bounded() -> None:
@@ -96,13 +106,14 @@ async def test_a_message_is_bounded() -> None:
     for i in range(MAX_MESSAGE_REQUESTS + 50):
         coalescer.submit(request(str(i)))
     coalescer.answered(harness.sent[0][1], [(200, "")])
+    coalescer.answered(harness.sent[1][1], [(200, "")] * SECOND_MESSAGE_REQUESTS)
     assert len(harness.sent[2][2]) == MAX_MESSAGE_REQUESTS
 
 
 async def test_load_spreads_over_replicas_and_spares_draining_ones() -> None:
     harness = Harness()
     coalescer = await ready(harness, replica("r1"), replica("r2"), replica("old", draining=True))
-    for i in range(4):
+    for i in range(2 + 2 * SECOND_MESSAGE_REQUESTS):
         coalescer.submit(request(str(i)))
     assert sorted(to for to, _, _ in harness.sent) == ["r1", "r1", "r2", "r2"]
 

@@ -6,16 +6,12 @@ from typing import Any
 import pytest
 
 from sandbox.errors import RequestTimeout, RequestTooLarge
-from sandbox.invocations import gateway as gateway_module
-from sandbox.invocations.gateway import ClientGone, Gateway
+from sandbox.invocations import bodies as bodies_module
+from sandbox.invocations.bodies import Bodies, ClientGone
 
 
-async def nobody(sha256: str) -> None:
-    return None
-
-
-def gateway() -> Gateway:
-    return Gateway("redis://127.0.0.1:1/0", nobody, body_limit_bytes=10, timeout_s=1.0)
+def bodies() -> Bodies:
+    return Bodies(limit_bytes=10)
 
 
 def scope(*headers: tuple[bytes, bytes]) -> dict[str, Any]:
@@ -38,27 +34,42 @@ def piece(body: bytes, more: bool) -> dict[str, Any]:
 
 
 async def test_pieces_are_joined() -> None:
-    assert await gateway().read_body(scope(), receiving(piece(b"ab", True), piece(b"cd", False))) == b"abcd"
+    assert await bodies().read(scope(), receiving(piece(b"ab", True), piece(b"cd", False))) == b"abcd"
 
 
 @pytest.mark.parametrize("length", [b"11", b"1" * 30, b"-1", b"many"])
 async def test_a_declared_length_over_the_limit_is_refused_at_once(length: bytes) -> None:
     with pytest.raises(RequestTooLarge):
-        await gateway().read_body(scope((b"content-length", length)), receiving())
+        await bodies().read(scope((b"content-length", length)), receiving())
 
 
 async def test_more_than_was_declared_is_refused_when_it_comes() -> None:
     with pytest.raises(RequestTooLarge):
-        await gateway().read_body(scope(), receiving(piece(b"x" * 8, True), piece(b"x" * 8, True)))
+        await bodies().read(scope(), receiving(piece(b"x" * 8, True), piece(b"x" * 8, True)))
 
 
 async def test_a_body_that_does_not_come_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway_module, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(bodies_module, "BODY_TIMEOUT_S", 0.05)
     for begun in ((), (piece(b"a", True),)):
-        with pytest.raises(RequestTimeout):
-            await gateway().read_body(scope(), receiving(*begun))
+        reading = bodies()
+        read = asyncio.create_task(reading.read(scope(), receiving(*begun)))
+        while not read.done():
+            await asyncio.sleep(0.02)
+            reading.end_slow()
+        with pytest.raises(RequestTimeout, match="did not arrive"):
+            await read
+
+
+async def test_a_cancelled_request_stays_cancelled() -> None:
+    reading = bodies()
+    read = asyncio.create_task(reading.read(scope(), receiving()))
+    await asyncio.sleep(0)
+    reading.end_slow()
+    read.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await read
 
 
 async def test_a_client_that_leaves_is_not_answered() -> None:
     with pytest.raises(ClientGone):
-        await gateway().read_body(scope(), receiving(piece(b"{", True), {"type": "http.disconnect"}))
+        await bodies().read(scope(), receiving(piece(b"{", True), {"type": "http.disconnect"}))
