@@ -184,6 +184,14 @@ class ServedEntity(models.Model):
     """When a node was last asked for a replica; None when none is on its way."""
     start_sent_to = models.CharField(max_length=200, blank=True)
     """`<node>/<incarnation>` that was asked last."""
+    placement = models.JSONField(default=dict)
+    """`<node>/<incarnation>` -> how many replicas it was asked to run; empty at zero."""
+    asked_replicas = models.PositiveSmallIntegerField(default=0)
+    """How many replicas autoscaling asks for; 0 until it has decided: the lowest number of the size."""
+    window_started_at = models.DateTimeField(null=True, blank=True)
+    """When the current window of scaling down began; None while at the lowest number."""
+    window_replicas = models.PositiveSmallIntegerField(default=0)
+    """The most replicas that were needed at any moment of that window."""
     state_changed_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)
 
