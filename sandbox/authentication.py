@@ -1,13 +1,18 @@
-"""Bearer token of a REST request -> user (`request.user`) and token with its workspace (`request.auth`)."""
+"""Bearer token of a REST request -> user (`request.user`) and token with its workspace (`request.auth`); who may call what."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 
+from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Token, User
 from sandbox.workspaces.operations import authenticate
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # it imports the settings, which import this
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -27,6 +32,19 @@ class TokenAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+class WorkspaceAdmin(IsAuthenticated):
+    """The rule of every view that says nothing else: what has no permissions of its own is for the workspace's admins."""
+
+    message = "Only admins of this workspace may do this. Ask its owner for admin rights."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        return super().has_permission(request, view) and caller_of(request).is_admin
+
+
+class WorkspaceMember(IsAuthenticated):
+    """For views that decide themselves what the caller may see and do."""
+
+
 def bearer_token(header: str) -> str | None:
     """The credential of an Authorization header; None when it is of another kind or absent."""
     kind, _, credential = header.partition(" ")
@@ -38,3 +56,9 @@ def token_of(request: Request) -> Token:
     token: Any = request.auth
     assert isinstance(token, Token)
     return token
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, in which workspace."""
+    token = token_of(request)
+    return Caller(token.workspace, token.user)
