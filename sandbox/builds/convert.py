@@ -24,6 +24,7 @@ from sandbox.builds import agreement, imputers, linear, neighbours, samples, tre
 from sandbox.builds.adopt import adopt_onnx, attach_signature
 from sandbox.builds.agreement import Agreement
 from sandbox.builds.mlmodel import LoggedModel, read_mlmodel
+from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.prepare import model_inputs, needs_columns, prepared_for_conversion
 from sandbox.builds.signature import InputField, Layout, Output, Signature
@@ -36,17 +37,13 @@ PRELOAD = ("cloudpickle", "joblib")
 _OPERATOR_SETS = {"": 21, "ai.onnx.ml": 3}
 _PRECISIONS = ("float64", "float32")
 """Tried in this order; the second for estimators that have no 64-bit form in ONNX."""
-_CONVERTIBLE = (
-    "Linear and logistic models, trees, forests, gradient boosting, nearest neighbours, support vector machines, naive Bayes, "
-    "neural networks and pipelines of them with imputers, scalers and encoders can be served; any other model can when you log "
-    "it as ONNX (mlflow.onnx.log_model)."
-)
 
 Note = Callable[[str], None]
 
 
 def run(payload: bytes) -> bytes:
-    """Payload: a parcel of the model's files. Result: a parcel with `model.onnx`, its signature and the log."""
+    """Payload: a parcel of the model's files. Result: a parcel with `model.onnx`, its signature and the log; for a model that
+    has no ONNX form a parcel without files that says why."""
     warnings.simplefilter("ignore")
     for converters in (trees, linear, imputers, neighbours):
         converters.register()
@@ -59,18 +56,17 @@ def run(payload: bytes) -> bytes:
     files = unpack(payload).files
     if "MLmodel" not in files:
         raise JobProblem("The model has no MLmodel file. Log it with mlflow.sklearn.log_model.")
-    logged = read_mlmodel(files["MLmodel"])
-    content, signature = _build(logged, files, note)
+    try:
+        content, signature = _build(read_mlmodel(files["MLmodel"]), files, note)
+    except NotConvertible as verdict:
+        return Parcel({FACT: str(verdict), "log": log}).pack()
     return Parcel({"signature": signature.to_dict(), "log": log}, {"model.onnx": content}).pack()
 
 
 def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
     flavour = next((each for each in ("sklearn", "onnx") if each in logged.flavours), None)
     if flavour is None:
-        raise JobProblem(
-            f"The model was logged with the flavors {', '.join(logged.flavours)}; those that can be served are sklearn "
-            "(mlflow.sklearn.log_model) and onnx (mlflow.onnx.log_model). Log it with one of them."
-        )
+        raise NotConvertible(f"Models of the flavors {', '.join(logged.flavours)} have no ONNX form here.")
     if logged.model_file not in files:
         raise JobProblem(
             f"The MLmodel file names {logged.model_file!r}, which is not among the model's files. Log the model again."
@@ -84,7 +80,7 @@ def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[by
 def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
     """The closest ONNX form of a scikit-learn estimator. Raises JobProblem when there is none that is close enough."""
     if logged.predict_method not in {"predict", "predict_proba"} or not hasattr(model, logged.predict_method):
-        raise JobProblem(
+        raise NotConvertible(
             f"{describe(model)} has no method {logged.predict_method!r} that can be served; predict and predict_proba can."
         )
     inputs = model_inputs(model, logged)
@@ -109,10 +105,7 @@ def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Not
     if best is None:
         raise _cannot_convert(model, problem)
     if not best[0].is_close:
-        raise JobProblem(
-            f"The ONNX form of {describe(model)} does not predict the same as the model: {best[0].sentence()}. "
-            f"It is not served, because its answers would be wrong. {_CONVERTIBLE}"
-        )
+        raise NotConvertible(f"The ONNX form of {describe(model)} does not predict the same as the model: {best[0].sentence()}.")
     return best[1], best[2]
 
 
@@ -142,7 +135,7 @@ class _Rows:
             known = synthetic[~(synthetic == samples.UNSEEN).any(axis=1)]
             error = self._add("synthetic rows", known)
         if not self.sets:
-            raise JobProblem(
+            raise NotConvertible(
                 f"{describe(model)}.{logged.predict_method} fails on rows that fit its signature: {_first_line(error)}. "
                 "Log the model with signature=infer_signature(X, model.predict(X)) and input_example=X.head()."
             )
@@ -253,12 +246,12 @@ def _keep_output(graph: Any, position: int) -> None:
         items.extend(copies)
 
 
-def _cannot_convert(model: Any, problem: Exception | None) -> JobProblem:
+def _cannot_convert(model: Any, problem: Exception | None) -> NotConvertible:
     """The sentence for an estimator without an ONNX form, naming the part that has none where that is known."""
     text = _first_line(problem)
     named = text.split("<class '")[1].split("'")[0].rpartition(".")[2] if "<class 'sklearn." in text else describe(model)
     reason = "no converter for it" if "shape calculator" in text or "converter for" in text else text
-    return JobProblem(f"{named} cannot be converted to ONNX by skl2onnx {skl2onnx.__version__}: {reason}. {_CONVERTIBLE}")
+    return NotConvertible(f"{named} cannot be converted to ONNX by skl2onnx {skl2onnx.__version__}: {reason}.")
 
 
 def _first_line(error: Exception | None) -> str:

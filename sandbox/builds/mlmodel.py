@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from sandbox.builds.not_convertible import NotConvertible
 from sandbox.builds.signature import COLUMN_TYPES, InputField
 from sandbox.jail.errors import JobProblem
 
@@ -87,7 +88,7 @@ def _column(raw: dict[str, Any], position: int) -> InputField:
     name = str(raw.get("name", position))
     kind = str(raw.get("type"))
     if kind not in COLUMN_TYPES:
-        raise JobProblem(
+        raise NotConvertible(
             f"Column {name!r} of the signature has type {kind}; columns of type {', '.join(COLUMN_TYPES)} can be served. "
             "Turn it into one of these before the model sees it, and log the model again."
         )
@@ -98,6 +99,6 @@ def _tensor(raw: dict[str, Any]) -> InputField:
     tensor = _mapping(raw.get("tensor-spec"))
     shape = tensor.get("shape")
     if not isinstance(shape, list) or not all(isinstance(length, int) for length in shape):
-        raise JobProblem("A tensor of the signature has no shape. Log the model with infer_signature(X, model.predict(X)).")
+        raise NotConvertible("A tensor of the signature has no shape. Log the model with infer_signature(X, model.predict(X)).")
     dtype = str(tensor.get("dtype", ""))
     return InputField(name=str(raw.get("name") or ""), type=dtype, dtype=dtype, shape=tuple(shape))

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from sandbox.builds import store
+from sandbox.builds.not_convertible import FACT
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.signature import Signature
 from sandbox.jail.errors import JailRefused, JobFailed
@@ -54,6 +55,14 @@ class BuildFailed(Exception):
         self.log = log
 
 
+class NoOnnxForm(Exception):
+    """The conversion's verdict `sandbox.builds.not_convertible.NotConvertible`, and the lines of its log."""
+
+    def __init__(self, reason: str, lines: list[str]) -> None:
+        super().__init__(reason)
+        self.lines = lines
+
+
 def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
     """Convert, check, try and store the model in `model_dir` (an MLflow model: MLmodel and its files).
 
@@ -66,6 +75,8 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
         with JailedJob(_TRIAL, limits=TRIAL_LIMITS) as trial, _conversion() as conversion:
             content, lines = _converted(conversion.finish(parcel.pack()))
             facts = _tried(trial, content, lines)
+    except NoOnnxForm as verdict:
+        raise BuildFailed(str(verdict), "\n".join(verdict.lines)) from None
     except JailRefused as refusal:
         raise BuildFailed(f"Models cannot be built on this machine: {refusal}") from None
     except JobFailed as failure:
@@ -105,10 +116,12 @@ def _spare_of_this_process() -> JailedJob | None:
 
 
 def _converted(result: bytes) -> tuple[bytes, list[str]]:
-    """The ONNX file and the log. The result is as untrusted as the model, so its shape is checked."""
+    """The ONNX file and the log. The result is as untrusted as the model, so its shape is checked. Raises NoOnnxForm."""
     try:
         parcel = unpack(result)
         lines = [str(line)[:1000] for line in parcel.facts["log"]][:200]
+        if FACT in parcel.facts:
+            raise NoOnnxForm(str(parcel.facts[FACT])[:1000], lines)
         return parcel.files["model.onnx"], lines
     except (ValueError, KeyError, TypeError):
         raise BuildFailed("The build returned something that is no model.") from None

@@ -11,6 +11,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
 
 from sandbox.builds.mlmodel import MOST_COLUMNS, LoggedModel
+from sandbox.builds.not_convertible import NotConvertible
 from sandbox.builds.samples import column_hints
 from sandbox.builds.signature import InputField
 from sandbox.builds.unpickle import describe
@@ -29,7 +30,7 @@ def model_inputs(model: Any, logged: LoggedModel) -> tuple[InputField, ...]:
         )
     first = logged.inputs[0]
     if len(logged.inputs) != 1 or len(first.shape) != 2:
-        raise JobProblem(
+        raise NotConvertible(
             "The logged signature has tensors that a scikit-learn model does not take; one of shape (-1, number of features) is. "
             "Log the model with signature=infer_signature(X, model.predict(X))."
         )
@@ -50,7 +51,7 @@ def _fitted_inputs(model: Any) -> tuple[InputField, ...]:
         )
     width = int(getattr(model, "n_features_in_", 0))
     if not width:
-        raise JobProblem(
+        raise NotConvertible(
             f"{describe(model)} was logged without a signature and does not say how many columns it takes. "
             "Log it with signature=infer_signature(X, model.predict(X))."
         )
@@ -59,7 +60,7 @@ def _fitted_inputs(model: Any) -> tuple[InputField, ...]:
 
 def _tensor(width: int, dtype: str, name: str) -> InputField:
     if not 0 < width <= MOST_COLUMNS:
-        raise JobProblem(f"The model takes {width} columns; between 1 and {MOST_COLUMNS} can be served.")
+        raise NotConvertible(f"The model takes {width} columns; between 1 and {MOST_COLUMNS} can be served.")
     is_text = dtype in {"str", "object"}
     return InputField(name, dtype, True, "str" if is_text else "float64", (-1, width))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import sklearn
 
+from sandbox.builds.not_convertible import NotConvertible
 from sandbox.jail.errors import JobProblem
 
 _TRUSTED_PACKAGES = ("sklearn.", "numpy.", "scipy.", "xgboost.", "lightgbm.")
@@ -32,7 +33,7 @@ def load_estimator(content: bytes, file_name: str, serialization_format: str, no
         except MemoryError:
             raise JobProblem("Loading the model needs more memory than a build may use.") from None
         except ModuleNotFoundError as error:
-            raise JobProblem(
+            raise NotConvertible(
                 f"The model needs the Python module {error.name!r}, which is not available here; models made of scikit-learn, "
                 "NumPy, SciPy and pandas objects are. Replace that part, or log the model as ONNX (mlflow.onnx.log_model)."
             ) from None
@@ -59,7 +60,7 @@ def _load_skops(content: bytes) -> Any:
     found = skops.io.get_untrusted_types(data=content)
     refused = [name for name in found if not _is_trusted(name)]
     if refused:
-        raise JobProblem(
+        raise NotConvertible(
             f"The skops file contains types that are not trusted here: {', '.join(refused)[:500]}. "
             "Trusted are those of scikit-learn, NumPy and SciPy. " + _LOG_WITH_CLOUDPICKLE
         )
@@ -79,13 +80,13 @@ def _load_pickle(content: bytes) -> Any:
     return joblib.load(io.BytesIO(content))
 
 
-def _cannot_load(error: Exception) -> JobProblem:
+def _cannot_load(error: Exception) -> NotConvertible:
     text = f"{type(error).__name__}: {str(error)[:300]}"
     if "__main__" in text:
-        return JobProblem(
+        return NotConvertible(
             f"The model uses something defined in your notebook that was not saved with it ({text}). {_LOG_WITH_CLOUDPICKLE}"
         )
-    return JobProblem(
+    return NotConvertible(
         f"The model file could not be loaded with scikit-learn {sklearn.__version__} ({text}). "
         f"Fit and log it again with scikit-learn {sklearn.__version__}, or log it as ONNX (mlflow.onnx.log_model)."
     )
