@@ -8,6 +8,7 @@ from django.conf import settings
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError
+from sandbox.serving import access
 from sandbox.serving.models import ConfigUpdate, Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces.encryption import encrypt
 from sandbox.workspaces.models import Workspace
@@ -58,6 +59,7 @@ def live_endpoint(endpoint: Endpoint, config: EndpointConfig | None, *, with_key
         entities=tuple(_live_entity(endpoint, e, with_keys) for e in config.entities.all()) if config else (),
         inference_table=inference_table(endpoint, config),
         not_ready_message="" if config else _not_ready_message(endpoint),
+        may_query=access.may_query(endpoint),
     )
 
 
@@ -118,6 +120,8 @@ def _key_ciphertext(workspace: Workspace, entity: ServedEntity) -> str:
 
 
 def _not_ready_message(endpoint: Endpoint) -> str:
+    if endpoint.is_stopped:
+        return f"Endpoint {endpoint.name} is stopped. Start it, and wait until its state is READY."
     if endpoint.config_update == ConfigUpdate.IN_PROGRESS:
         return f"Endpoint {endpoint.name} is not ready yet: its first config is being deployed. Wait until its state is READY."
     return f"Endpoint {endpoint.name} is not ready: its first config could not be deployed. See its state; update its config."
@@ -125,5 +129,5 @@ def _not_ready_message(endpoint: Endpoint) -> str:
 
 def _row_version(workspace_id: str, name: str) -> tuple[Any, ...] | None:
     """Whatever of the row decides about the snapshot."""
-    fields = ("id", "active_version", "config_update", "ai_gateway", "updated_at")
+    fields = ("id", "active_version", "config_update", "ai_gateway", "updated_at", "access_version")
     return Endpoint.objects.filter(workspace_id=workspace_id, name=name).values_list(*fields).first()

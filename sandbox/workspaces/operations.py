@@ -62,15 +62,18 @@ def issue_token(workspace: Workspace, user: User, comment: str = "", lifetime_s:
     return token, plain
 
 
-def list_tokens(workspace: Workspace) -> QuerySet[Token]:
-    """The workspace's tokens that still open something, the newest first."""
-    return usable_tokens().filter(workspace=workspace).order_by("-created_at")
+def list_tokens(workspace: Workspace, user: User | None = None) -> QuerySet[Token]:
+    """The workspace's tokens that still open something, the newest first; of one person, or of everybody."""
+    found = usable_tokens().filter(workspace=workspace).order_by("-created_at")
+    return found if user is None else found.filter(user=user)
 
 
-def revoke_token(workspace: Workspace, token_id: str) -> None:
-    """End the token at once: the database refuses it when this returns, gateways are told in the same moment."""
-    revoked = usable_tokens().filter(workspace=workspace, id=token_id).update(revoked_at=timezone.now())
-    if not revoked:
+def revoke_token(workspace: Workspace, token_id: str, user: User | None = None) -> None:
+    """End the token at once: the database refuses it when this returns, gateways are told in the same moment.
+
+    With `user` only a token of that person is found. Raises ResourceDoesNotExist.
+    """
+    if not list_tokens(workspace, user).filter(id=token_id).order_by().update(revoked_at=timezone.now()):
         raise ResourceDoesNotExist(f"Token with id {token_id} does not exist.")
     sha256 = Token.objects.values_list("sha256", flat=True).get(id=token_id)
     transaction.on_commit(lambda: _withdraw(sha256))

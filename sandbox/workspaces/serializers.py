@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework import serializers
@@ -67,8 +68,8 @@ def secret_info(secret: Secret) -> dict[str, Any]:
     return {"key": secret.key, "last_updated_timestamp": epoch_ms(secret.updated_at)}
 
 
-def scim_user(user: User) -> dict[str, Any]:
-    """A SCIM core user as `current_user.me()` reads it."""
+def scim_user(user: User, group_names: Iterable[str]) -> dict[str, Any]:
+    """A SCIM core user as `current_user.me()` and `users.list()` read it."""
     return {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
         "id": str(user.pk),
@@ -76,6 +77,6 @@ def scim_user(user: User) -> dict[str, Any]:
         "displayName": user.get_full_name() or user.username,
         "active": user.is_active,
         "emails": [{"type": "work", "value": person(user), "primary": True}],
-        "groups": [{"display": "users", "type": "direct"}],
+        "groups": [{"display": name, "type": "direct"} for name in sorted(group_names)],
         "entitlements": [{"value": "workspace-access"}],
     }

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from sandbox.workspaces import pages, views
+from sandbox.workspaces import pages, scim, views
 
 discovery_urls: list[URLPattern | URLResolver] = [
     path(".well-known/databricks-config", views.databricks_config),
@@ -11,6 +11,10 @@ discovery_urls: list[URLPattern | URLResolver] = [
 # /api/2.0/
 rest_urls: list[URLPattern | URLResolver] = [
     path("api/2.0/preview/scim/v2/Me", views.me),
+    path("api/2.0/preview/scim/v2/Users", scim.users),
+    path("api/2.0/preview/scim/v2/Users/<str:user_id>", scim.user),
+    path("api/2.0/preview/scim/v2/Groups", scim.groups),
+    path("api/2.0/preview/scim/v2/Groups/<str:group_id>", scim.group),
     path("api/2.0/token/create", views.create_token),
     path("api/2.0/token/list", views.list_tokens),
     path("api/2.0/token/delete", views.delete_token),

@@ -5,13 +5,13 @@ from typing import Any
 
 from django.http import HttpRequest, JsonResponse
 from rest_framework import serializers
-from rest_framework.decorators import api_view
+from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sandbox.authentication import token_of
+from sandbox.authentication import WorkspaceMember, caller_of, token_of
 from sandbox.errors import InvalidParameterValue
-from sandbox.workspaces import operations, secret_store
+from sandbox.workspaces import members, operations, secret_store
 from sandbox.workspaces.serializers import (
     CreateTokenBody,
     PutSecretBody,
@@ -31,11 +31,14 @@ def databricks_config(request: HttpRequest) -> JsonResponse:
 
 
 @api_view(["GET"])
+@permission_classes([WorkspaceMember])
 def me(request: Request) -> Response:
-    return Response(scim_user(token_of(request).user))
+    caller = caller_of(request)
+    return Response(scim_user(caller.user, members.group_names(caller.workspace, caller.user)))
 
 
 @api_view(["POST"])
+@permission_classes([WorkspaceMember])
 def create_token(request: Request) -> Response:
     body = _read(CreateTokenBody, request.data)
     caller = token_of(request)
@@ -44,13 +47,18 @@ def create_token(request: Request) -> Response:
 
 
 @api_view(["GET"])
+@permission_classes([WorkspaceMember])
 def list_tokens(request: Request) -> Response:
-    return Response({"token_infos": [token_info(t) for t in operations.list_tokens(token_of(request).workspace)]})
+    """The caller's own, as documented; an admin's list is another API."""
+    caller = caller_of(request)
+    return Response({"token_infos": [token_info(t) for t in operations.list_tokens(caller.workspace, caller.user)]})
 
 
 @api_view(["POST"])
+@permission_classes([WorkspaceMember])
 def delete_token(request: Request) -> Response:
-    operations.revoke_token(token_of(request).workspace, _read(RevokeTokenBody, request.data)["token_id"])
+    caller = caller_of(request)
+    operations.revoke_token(caller.workspace, _read(RevokeTokenBody, request.data)["token_id"], caller.user)
     return Response({})
 
 
