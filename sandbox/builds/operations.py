@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 
-from sandbox.builds import store
+from sandbox.builds import pyfunc_build, store
 from sandbox.builds.not_convertible import FACT
 from sandbox.builds.parcel import Parcel, unpack
+from sandbox.builds.pyfunc_package import PackageError
 from sandbox.builds.signature import Signature
 from sandbox.jail.errors import JailRefused, JobFailed
 from sandbox.jail.launch import JailedJob, tier
@@ -44,6 +45,8 @@ class BuiltModel:
     """See `sandbox.builds.signature.Signature`."""
     log: str
     outputs: list[str] = field(default_factory=list)
+    runtime: Literal["onnx", "pyfunc"] = "onnx"
+    """What replicas run it with; for `pyfunc` the signature is MLflow's own, as JSON texts by `inputs`, `outputs`, `params`."""
 
 
 class BuildFailed(Exception):
@@ -76,7 +79,7 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
             content, lines = _converted(conversion.finish(parcel.pack()))
             facts = _tried(trial, content, lines)
     except NoOnnxForm as verdict:
-        raise BuildFailed(str(verdict), "\n".join(verdict.lines)) from None
+        return _as_it_is(model_dir, into or settings.MODEL_DIR, verdict)
     except JailRefused as refusal:
         raise BuildFailed(f"Models cannot be built on this machine: {refusal}") from None
     except JobFailed as failure:
@@ -88,6 +91,20 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
         f"Built in {time.monotonic() - started_s:.1f} s, jail {tier()}.",
     ]
     return BuiltModel(sha256, path, facts["signature"], "\n".join(lines), [str(name) for name in facts["outputs"]])
+
+
+def _as_it_is(model_dir: Path, into: Path, verdict: NoOnnxForm) -> BuiltModel:
+    """The model has no ONNX form: its folder is stored, and replicas run it with MLflow. Raises BuildFailed."""
+    lines = [*verdict.lines, str(verdict), "So the model runs as it is, with MLflow, in a jailed process of its replica."]
+    try:
+        sha256, path, description, more = pyfunc_build.build(model_dir, into)
+    except PackageError as error:
+        raise BuildFailed(str(error), "\n".join(lines)) from None
+    except JailRefused as refusal:
+        raise BuildFailed(f"Models cannot be built on this machine: {refusal}") from None
+    except JobFailed as failure:
+        raise BuildFailed(_sentence(failure), "\n".join([*lines, failure.message, failure.stderr_tail])) from None
+    return BuiltModel(sha256, path, description, "\n".join([*lines, *more]), runtime="pyfunc")
 
 
 def warm_up() -> None:

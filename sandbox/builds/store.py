@@ -6,6 +6,7 @@ No Django: nodes read the same folder.
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -33,6 +34,28 @@ def put(directory: Path, content: bytes) -> tuple[str, Path]:
         raise
     _sync_directory(directory)
     return sha256, path
+
+
+def put_pieces(directory: Path, pieces: Iterable[bytes]) -> tuple[str, Path]:
+    """As `put`, for what is too large to be held in memory. An exception of `pieces` leaves nothing behind."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    digest = hashlib.sha256()
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".incoming-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                file.write(piece)
+            file.flush()
+            os.fchmod(file.fileno(), 0o400)
+            os.fsync(file.fileno())
+        path = directory / digest.hexdigest()
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_directory(directory)
+    return path.name, path
 
 
 def read(path: Path, sha256: str) -> bytes:

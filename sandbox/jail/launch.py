@@ -37,6 +37,7 @@ _ENVIRONMENT = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     # ONNX Runtime starts an uploader thread on import, keeps a device number on disk and reports to its maker
     "ORT_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 _NOBODY = 65534
 
@@ -88,6 +89,11 @@ class JailedJob:
     @property
     def is_running(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def printed(self) -> str:
+        """The end of what the job has written to its outputs so far, untrusted text."""
+        return self._tail()
 
     def close(self) -> None:
         """Kill the job if it still runs, and leave nothing behind."""

@@ -1,0 +1,49 @@
+"""Build a model that is served as it is: pack and store its folder, try it in the jail, keep the log."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from sandbox.builds import store
+from sandbox.builds.pyfunc_package import pack
+from sandbox.jail.errors import JobFailed
+from sandbox.jail.launch import JailedJob, tier
+from sandbox.jail.limits import GIB, MIB, Limits
+from sandbox.replicas.pyfunc_folders import open_root
+
+TRIAL_LIMITS = Limits(cpu_s=60, wall_s=90, address_space_bytes=4 * GIB, output_bytes=4 * MIB)
+_TRIAL = "sandbox.builds.pyfunc_trial"
+_MOST_LINES, _LONGEST_LINE = 200, 1_000
+
+
+def build(model_dir: Path, into: Path) -> tuple[str, Path, dict[str, Any], list[str]]:
+    """SHA-256 and path of the stored package, the model's description, and lines for the build log.
+
+    Raises JailRefused, JobFailed, PackageError.
+    """
+    started_s = time.monotonic()
+    sha256, path = store.put_pieces(into, pack(model_dir))
+    folders = open_root()
+    try:
+        folder = folders.put(path, sha256)
+        with JailedJob(_TRIAL, limits=TRIAL_LIMITS, readable=[folder]) as trial:
+            description, lines = _facts(trial.finish(json.dumps({"folder": str(folder)}).encode()))
+            printed = trial.printed
+    finally:
+        folders.close()
+    lines += [f"Printed while it was tried: {line}" for line in printed.splitlines()[-20:]]
+    lines += [
+        f"Stored the model's folder ({path.stat().st_size} bytes) as {sha256}.",
+        f"Built in {time.monotonic() - started_s:.1f} s, jail {tier()}.",
+    ]
+    return sha256, path, description, lines
+
+
+def _facts(result: bytes) -> tuple[dict[str, Any], list[str]]:
+    """The trial's result is as untrusted as the model, so its shape is checked."""
+    try:
+        facts = json.loads(result)
+        return dict(facts["description"]), [str(line)[:_LONGEST_LINE] for line in facts["log"]][:_MOST_LINES]
+    except (ValueError, KeyError, TypeError):
+        raise JobFailed("The build returned something that is no model.") from None
