@@ -1,5 +1,6 @@
 """The site's ASGI application: invocations to the gateway, MLflow to its proxy, everything else to Django."""
 
+import gc
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -67,6 +68,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            gc.freeze()  # what was imported stays: no collection need look at it again
             gateway.start()
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":

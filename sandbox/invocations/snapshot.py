@@ -4,6 +4,7 @@ A message on the channel `live` drops an entry at once; the age limit covers a m
 """
 
 import asyncio
+import functools
 import hashlib
 import logging
 import time
@@ -34,8 +35,25 @@ class Snapshot:
         self._on_change.append(callback)
 
     def _cached(self, key: str) -> Any:
+        """What is known of `key`. Of the callers that find it too old one is told _NEVER and reads it anew; the others go on
+        with the old value meanwhile, or a hundred requests at once would read the same key a hundred times.
+        """
         entry = self._entries.get(key)
-        return entry[1] if entry and time.monotonic() - entry[0] < MAX_AGE_S else _NEVER
+        if entry is None:
+            return _NEVER
+        now = time.monotonic()
+        if now - entry[0] < MAX_AGE_S:
+            return entry[1]
+        self._entries[key] = (now, entry[1])
+        return _NEVER
+
+    async def _refreshed(self, key: str, read: Callable[[], Awaitable[Any]]) -> Any:
+        """What `read` finds, kept; when it fails, what was known of `key` is forgotten."""
+        try:
+            return self._keep(key, await read())
+        except BaseException:
+            self._entries.pop(key, None)
+            raise
 
     def _keep(self, key: str, value: Any) -> Any:
         if len(self._entries) >= MAX_ENTRIES:
@@ -49,14 +67,17 @@ class Snapshot:
         key = live.token_key(sha256)
         found = self._cached(key)
         if found is _NEVER:
-            data = await self._redis.get(key)
-            found = live.LiveToken.from_json(data) if data else None
-            if found is None or not found.user_id:  # Redis was emptied, or filled before tokens named their person
-                found = await self._load_token(sha256)
-            self._keep(key, found)
+            found = await self._refreshed(key, lambda: self._read_token(key, sha256))
         if found is not None and found.expires_at_s and found.expires_at_s < time.time():
             return None
         return found  # type: ignore[no-any-return]  # the cache holds tokens and endpoints
+
+    async def _read_token(self, key: str, sha256: str) -> live.LiveToken | None:
+        data = await self._redis.get(key)
+        found = live.LiveToken.from_json(data) if data else None
+        if found is None or not found.user_id:  # Redis was emptied, or filled before tokens named their person
+            found = await self._load_token(sha256)
+        return found
 
     async def endpoint(self, workspace_id: str, name: str) -> live.LiveEndpoint | None:
         """The endpoint in that workspace, else the preconfigured one of that name, else None."""
@@ -64,11 +85,14 @@ class Snapshot:
             key = live.endpoint_key(owner, name)
             found = self._cached(key)
             if found is _NEVER:
-                data = await self._redis.get(key)
-                found = self._keep(key, live.LiveEndpoint.from_json(data) if data else None)
+                found = await self._refreshed(key, functools.partial(self._read_endpoint, key))
             if found is not None:
                 return found  # type: ignore[no-any-return]  # the cache holds tokens and endpoints
         return None
+
+    async def _read_endpoint(self, key: str) -> live.LiveEndpoint | None:
+        data = await self._redis.get(key)
+        return live.LiveEndpoint.from_json(data) if data else None
 
     async def endpoint_names(self, workspace_id: str) -> list[str]:
         """Names of every endpoint that the workspace can query, sorted."""
