@@ -4,9 +4,23 @@ Every program is ours and takes only plain arguments from a bank file; learners 
 A module holds the programs of one topic and lists them in its own PROGRAMS; names are unique over all of them.
 """
 
-from quizzes.proofs.programs import custom_models, external_models, foundation_models
+from quizzes.proofs.programs import (
+    custom_models,
+    experiment_runs,
+    external_models,
+    foundation_models,
+    model_registry,
+    scoring_requests,
+)
 from quizzes.proofs.programs.program import Program
 
 __all__ = ["PROGRAMS", "Program"]
 
-PROGRAMS: dict[str, Program] = {**custom_models.PROGRAMS, **foundation_models.PROGRAMS, **external_models.PROGRAMS}
+PROGRAMS: dict[str, Program] = {
+    **custom_models.PROGRAMS,
+    **foundation_models.PROGRAMS,
+    **external_models.PROGRAMS,
+    **experiment_runs.PROGRAMS,
+    **model_registry.PROGRAMS,
+    **scoring_requests.PROGRAMS,
+}
