@@ -88,12 +88,19 @@ def _update(scene: Scene, step: Step) -> None:
 
     Facts: status, error_code, message.
     """
-    config = _config(step)
+    config = _fill_body(scene, _config(step))
     answer = scene.client.http("PUT", f"/api/2.0/serving-endpoints/{scene.name}/config", config)
     scene.report(step, **answer_facts(answer))
     if answer.status == 200 and step.get("wait", True):
-        scene.client.wait_until_ready(scene.name)
-        _wait_for_gateway(scene, _shares(config))
+        _wait(scene, step)
+
+
+def _wait(scene: Scene, _: Step) -> None:
+    """Wait until no update is in progress and invocations are answered by the active config. No facts."""
+    scene.client.wait_until_ready(scene.name)
+    with scene.client.unrecorded():
+        described = parsed(scene.client.http("GET", f"/api/2.0/serving-endpoints/{scene.name}")) or {}
+    _wait_for_gateway(scene, _shares(described.get("config") or {}))
 
 
 def _wait_for_gateway(scene: Scene, shares: Mapping[str, int]) -> None:
@@ -113,10 +120,11 @@ def _wait_for_gateway(scene: Scene, shares: Mapping[str, int]) -> None:
 
 
 def _call(scene: Scene, step: Step) -> None:
-    """Invoke `count` times, along the routes or past them to the served entity `to`; `body`, or a customer with changes.
+    """Invoke `count` times, along the routes or past them to the served entity `to`; `body`, or one customer
+    after the other (`same`: one again and again) with columns `set` or `drop`ped, `rows` of them in each body.
 
-    Facts: status, error_code and message of the last call, failed, churn_1 and churn_2 (answers by each), predictions,
-    body_keys.
+    Facts: status, error_code and message of the last call, failed, churn_1 and churn_2 (answers by each), versions_seen,
+    served_by, predictions and body_keys of the last call.
     """
     calls = [_one_call(scene, step, number) for number in range(step.get("count", 1))]
     scene.logged_calls += len(calls)
@@ -132,6 +140,7 @@ def _call(scene: Scene, step: Step) -> None:
         predictions=body.get("predictions") if isinstance(body, dict) else None,
         body_keys=sorted(body) if isinstance(body, dict) else [],
         served_by=served_by(calls[-1]),
+        versions_seen=len([name for name in by_entity if name]),
     )
     scene.rows += [
         {"step": step.get("as", "call"), "answered by": who or "—", "status": status, "calls": count}
@@ -152,7 +161,7 @@ def _body(scene: Scene, step: Step, number: int) -> Any:
     """`body` as it stands, or `rows` customers with columns set or dropped in the input form `form`."""
     if "body" in step:
         return step["body"]
-    first = step.get("first", 0) + number
+    first = step.get("first", 0) + (0 if step.get("same") else number)
     records = [_record(scene, step, first + offset) for offset in range(step.get("rows", 1))]
     extra = {"client_request_id": f"{step['client_request_id']}-{number + 1}"} if "client_request_id" in step else {}
     if step.get("form") == "dataframe_split":
@@ -175,12 +184,15 @@ def _request(scene: Scene, step: Step) -> None:
 
 
 def _fill(scene: Scene, text: str) -> str:
-    filled = text.replace("{name}", scene.name)
+    filled = text.replace("{name}", scene.name).replace("{other}", scene.client.endpoint_name("other"))
     return filled.replace("{id}", _endpoint_id(scene)) if "{id}" in filled else filled
 
 
 def _fill_body(scene: Scene, body: Any) -> Any:
-    return json.loads(json.dumps(body).replace("{name}", scene.name)) if body is not None else None
+    """The body with `{name}` and `{other}` (a second endpoint of this run) filled in."""
+    if body is None:
+        return None
+    return json.loads(json.dumps(body).replace("{name}", scene.name).replace("{other}", scene.client.endpoint_name("other")))
 
 
 def _endpoint_id(scene: Scene) -> str:
@@ -189,11 +201,13 @@ def _endpoint_id(scene: Scene) -> str:
 
 
 def _alias(scene: Scene, step: Step) -> None:
-    """Point an alias of the example model to `version`, under a name of this run's own. Facts: status."""
+    """Point an alias of the example model, named for this run, to `version`. Facts: status, version (where it now points)."""
     alias = {"name": CHURN, "alias": f"{scene.client.prefix}-{step['alias']}"}
-    set_to = {**alias, "version": step["version"]}
-    scene.left_behind.append(("DELETE", f"/api/2.0/mlflow/registered-models/alias?{urlencode(alias)}", None))
-    scene.report(step, **answer_facts(scene.client.http("POST", "/api/2.0/mlflow/registered-models/alias", set_to)))
+    path = "/api/2.0/mlflow/registered-models/alias"
+    scene.left_behind.append(("DELETE", f"{path}?{urlencode(alias)}", None))
+    answer = scene.client.http("POST", path, {**alias, "version": step["version"]})
+    found = parsed(scene.client.http("GET", f"{path}?{urlencode(alias)}")) or {}
+    scene.report(step, **answer_facts(answer), version=(found.get("model_version") or {}).get("version", ""))
 
 
 def _update_to_unbuildable(scene: Scene, step: Step) -> None:
@@ -244,22 +258,27 @@ def _tidy(scene: Scene) -> None:
 
 
 def _describe(scene: Scene, step: Step) -> None:
-    """GET the endpoint. Facts: status, error_code, ready, update, config_version, pending_version (0: none), entities,
-    versions, shares (by entity name), tags (key=value), gateway (names of its parts), permission_level, keys."""
+    """GET the endpoint.
+
+    Facts: status, error_code, state_keys, ready, update, config_version, entities, versions, shares (name=percent),
+    pending_version (0: none), pending_versions, tags (key=value), gateway (names of its parts), permission_level, keys.
+    """
     answer = scene.client.http("GET", f"/api/2.0/serving-endpoints/{scene.name}")
     body = parsed(answer) or {}
-    config = body.get("config") or {}
+    config, pending = body.get("config") or {}, body.get("pending_config") or {}
     entities = config.get("served_entities") or []
     scene.report(
         step,
         **answer_facts(answer),
+        state_keys=sorted(body.get("state", {})),
         ready=body.get("state", {}).get("ready", ""),
         update=body.get("state", {}).get("config_update", ""),
         config_version=config.get("config_version", 0),
-        pending_version=(body.get("pending_config") or {}).get("config_version", 0),
+        pending_version=pending.get("config_version", 0),
+        pending_versions=[entity.get("entity_version", "") for entity in pending.get("served_entities") or []],
         entities=[entity["name"] for entity in entities],
         versions=[entity.get("entity_version", "") for entity in entities],
-        shares=_shares(config),
+        shares=[f"{name}={share}" for name, share in _shares(config).items()],
         tags=sorted(f"{tag['key']}={tag.get('value', '')}" for tag in body.get("tags") or []),
         gateway=sorted(body.get("ai_gateway") or {}),
         permission_level=body.get("permission_level", ""),
@@ -357,6 +376,7 @@ UNBUILDABLE = {
 
 STEPS: dict[str, Callable[[Scene, Step], None]] = {
     "update": _update,
+    "wait": _wait,
     "call": _call,
     "request": _request,
     "alias": _alias,
