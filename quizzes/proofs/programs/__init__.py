@@ -10,6 +10,7 @@ from quizzes.proofs.programs import (
     external_models,
     foundation_models,
     model_registry,
+    scenarios,
     scoring_requests,
 )
 from quizzes.proofs.programs.program import Program
@@ -19,6 +20,7 @@ __all__ = ["PROGRAMS", "Program"]
 PROGRAMS: dict[str, Program] = {
     **custom_models.PROGRAMS,
     **foundation_models.PROGRAMS,
+    **scenarios.PROGRAMS,
     **external_models.PROGRAMS,
     **experiment_runs.PROGRAMS,
     **model_registry.PROGRAMS,
