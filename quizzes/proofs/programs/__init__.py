@@ -5,11 +5,16 @@ A module holds the programs of one topic and lists them in its own PROGRAMS; nam
 """
 
 from quizzes.proofs.programs import (
+    captured_requests,
+    chat_requests,
     custom_models,
     experiment_runs,
     external_models,
     foundation_models,
+    gateway_settings,
     model_registry,
+    provider_endpoints,
+    retrieval,
     scenarios,
     scoring_requests,
 )
@@ -25,4 +30,9 @@ PROGRAMS: dict[str, Program] = {
     **experiment_runs.PROGRAMS,
     **model_registry.PROGRAMS,
     **scoring_requests.PROGRAMS,
+    **captured_requests.PROGRAMS,
+    **chat_requests.PROGRAMS,
+    **gateway_settings.PROGRAMS,
+    **provider_endpoints.PROGRAMS,
+    **retrieval.PROGRAMS,
 }
