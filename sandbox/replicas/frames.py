@@ -35,6 +35,18 @@ def write_frame(descriptor: int, *parts: bytes) -> None:
         raise RunnerGoneError from None
 
 
+def write_frame_by(descriptor: int, deadline_s: float, *parts: bytes) -> None:
+    """As `write_frame`, on a descriptor that does not block; RunnerTimeoutError when the other end does not read in time."""
+    data = memoryview(b"".join((_LENGTH.pack(sum(map(len, parts))), *parts)))
+    try:
+        while data:
+            if not select.select([], [descriptor], [], max(0.0, deadline_s - time.monotonic()))[1]:
+                raise RunnerTimeoutError
+            data = data[os.write(descriptor, data) :]
+    except BrokenPipeError:
+        raise RunnerGoneError from None
+
+
 def read_frame(descriptor: int, deadline_s: float | None = None) -> bytes:
     """One frame; `deadline_s` is on time.monotonic()'s clock."""
     length = _LENGTH.unpack(_read_exactly(descriptor, _LENGTH.size, deadline_s))[0]

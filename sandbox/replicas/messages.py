@@ -10,11 +10,13 @@ class ReplicaSpec:
 
     entity_id: str
     runtime: str
-    """`onnx` or `embedding`."""
+    """`onnx`, `embedding` or `pyfunc`."""
     model_path: str
     """The content-addressed model file (DATA_DIR/models/<sha256>)."""
     model_sha256: str
     served_name: str
+    environment: str = ""
+    """Environment variables of a pyfunc model, encrypted (`sandbox.serving.entity_environment`); empty for none."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -24,6 +26,9 @@ class ReplicaSpec:
         return cls(**raw)
 
 
+PYFUNC_PLACES = 4
+"""Requests that a replica of a pyfunc model computes at the same time, each in a message and a runner of its own
+(Small is 4 concurrent requests [model-serving docs])."""
 NODE_START = "node.start_replica"
 """Celery task on a node's queue: args (spec.to_dict(),). Starting what runs already does nothing."""
 NODE_STOP = "node.stop_replicas"

@@ -32,6 +32,7 @@ from sandbox.replicas.messages import (
     node_queue,
     replica_queue,
 )
+from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
 
 logger = logging.getLogger(__name__)
@@ -240,9 +241,10 @@ def main() -> None:
     zygote.die_with_parent()
     name = os.environ.get("NODE_NAME", "node-1")
     ours, theirs = socket.socketpair()
+    pyfunc = PyfuncService.open()
     if os.fork() == 0:
         ours.close()
-        zygote.run(theirs, name)
+        zygote.run(theirs, name, pyfunc)
     theirs.close()
     node = Node(name, ours)
     if not ours.makefile("rb").readline().startswith(b'{"warm"'):
@@ -259,10 +261,14 @@ def main() -> None:
 
     @worker_ready.connect(weak=False)
     def ready(**_: Any) -> None:
+        pyfunc.keep_zygote()
         threading.Thread(target=node.listen, daemon=True).start()
         threading.Thread(target=node.beat, daemon=True).start()
 
-    worker_main(node_queue(name), f"node@{name}")
+    try:
+        worker_main(node_queue(name), f"node@{name}")
+    finally:
+        pyfunc.close()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ model (`sandbox.jail.landlock`). A kernel lock tells a folder in use from one th
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from sandbox.builds.pyfunc_package import unpack
+from sandbox.builds.pyfunc_package import PackageError, unpack
 from sandbox.jail.enter import NOBODY
 from sandbox.jail.paths import is_code_world_readable
 
@@ -37,6 +38,9 @@ class ModelFolders:
         place = self.place(sha256)
         if place.is_dir():
             return place
+        with package.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise PackageError("The packed model does not have the SHA-256 that was recorded when it was built.")
         unfinished = Path(tempfile.mkdtemp(dir=self.root, prefix=".incoming-"))
         try:
             unpack(package, unfinished)

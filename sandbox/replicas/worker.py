@@ -9,14 +9,15 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import redis
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutdown
 from kombu import Queue
 from kombu.exceptions import OperationalError
 from kombu.transport import virtual
@@ -30,6 +31,8 @@ from sandbox.jail.limits import GIB, Limits
 from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
+from sandbox.replicas.pyfunc_service import PyfuncService
+from sandbox.replicas.pyfunc_worker import Order, open_pool
 from sandbox.replicas.requests import Pending, failed
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import NotTogetherError, TabularTask
@@ -53,7 +56,8 @@ class Replica:
     spec: ReplicaSpec
     replica_id: str
     node: str
-    runner: Runner
+    runner: Any
+    """The `Runner`; None for a pyfunc model, whose runners a pool has."""
     model: bytes
     task: Any
     redis: Any
@@ -132,7 +136,7 @@ class Replica:
             except RunnerGoneError:
                 reason = self.runner.exit_reason()
                 request.answer = failed("RUNNER_DIED", reason)
-                self._count_crash(reason)
+                self.count_crash(reason)
                 self._restart_runner()
 
     def _restart_runner(self) -> None:
@@ -141,7 +145,7 @@ class Replica:
         self.runner.wait_loaded()
         self.runner_is_dead = False
 
-    def _count_crash(self, reason: str) -> None:
+    def count_crash(self, reason: str) -> None:
         """Three crashes in five minutes, each on a request of its own, and the entity is FAILED."""
         now = time.monotonic()
         self.crashes.append(now)
@@ -208,6 +212,12 @@ class Replica:
         report_failure(self.redis, self.spec.entity_id, self.replica_id, message)
 
 
+    def give_up(self) -> NoReturn:
+        """Say why the entity is FAILED, and end."""
+        self.report_failure(self.given_up)
+        os._exit(LOAD_FAILED_EXIT)
+
+
 def report_failure(connection: Any, entity_id: str, replica_id: str, message: str) -> None:
     pipe = connection.pipeline(transaction=True)
     pipe.set(live.failure_key(entity_id), orjson.dumps({"message": message}))
@@ -227,18 +237,21 @@ class _Unacknowledged(virtual.Message):
         self._state = "ACK"
 
 
-def serve(spec: ReplicaSpec, replica_id: str, node: str) -> None:
+def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService | None = None) -> None:
     """Run this process as a replica until it is told to stop; never returns."""
     # no retries of redis-py's own: a transaction sent twice would log its requests twice
     connection = redis.Redis.from_url(REDIS_URL, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
     try:
-        model = _read_model(spec)
-        runner = Runner.start(spec.runtime, model, RUNNER_LIMITS)
+        if spec.runtime == "pyfunc":
+            assert pyfunc is not None, "every node offers it"
+            _register_pool(Replica(spec, replica_id, node, None, b"", None, connection, deque()), pyfunc)
+        else:
+            model = _read_model(spec)
+            runner = Runner.start(spec.runtime, model, RUNNER_LIMITS)
+            _register(Replica(spec, replica_id, node, runner, model, None, connection, deque()))
     except (OSError, ValueError, RuntimeError) as error:
         report_failure(connection, spec.entity_id, replica_id, str(error))
         sys.exit(LOAD_FAILED_EXIT)
-    replica = Replica(spec, replica_id, node, runner, model, None, connection, deque())
-    _register(replica)
     queue = replica_queue(replica_id)
     app.conf.task_queues = [Queue(queue, no_ack=True)]
     RedisChannel.Message = _Unacknowledged
@@ -266,20 +279,40 @@ def _announce(replica: Replica) -> None:
     os._exit(1)
 
 
-def _register(replica: Replica) -> None:
-    """Hook the replica into Celery: become ready once the model is loaded, then answer messages."""
+def _announce_when(replica: Replica, load: Callable[[], Any]) -> None:
+    """Once Celery consumes: load the model, then become ready."""
 
     @worker_ready.connect(weak=False)
     def ready(**_: Any) -> None:
         try:
-            replica.task = TASKS[replica.spec.runtime](replica.runner.wait_loaded())
+            load()
         except (RuntimeError, RunnerTimeoutError) as error:
-            replica.report_failure(str(error) or "The model did not load within its time.")
-            os._exit(LOAD_FAILED_EXIT)
+            replica.given_up = str(error) or "The model did not load within its time."
+            replica.give_up()
         except Exception:
             logger.exception("the replica could not start")
             os._exit(1)  # the node starts another
         _announce(replica)
+
+
+def _register_pool(replica: Replica, pyfunc: PyfuncService) -> None:
+    """Hook a replica of a pyfunc model into Celery: its pool of runners answers, and commits each message by itself."""
+    pool = open_pool(replica, pyfunc)
+    _announce_when(replica, pool.start)
+    worker_shutdown.connect(lambda **_: pool.drain(), weak=False)
+
+    @app.task(name=REPLICA_PREDICT)
+    def predict(reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:
+        pool.submit(Order(reply_list, message_id, [Pending.from_wire(raw) for raw in requests]))
+
+
+def _register(replica: Replica) -> None:
+    """Hook the replica into Celery: become ready once the model is loaded, then answer messages."""
+
+    def load() -> None:
+        replica.task = TASKS[replica.spec.runtime](replica.runner.wait_loaded())
+
+    _announce_when(replica, load)
 
     @app.task(name=REPLICA_PREDICT)
     def predict(reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:
@@ -291,5 +324,4 @@ def _register(replica: Replica) -> None:
         replica.answer(pending)
         replica.commit(reply_list, message_id, pending)
         if replica.given_up:
-            replica.report_failure(replica.given_up)
-            os._exit(LOAD_FAILED_EXIT)
+            replica.give_up()

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any
+from typing import Any, NoReturn
 
 PR_SET_PDEATHSIG = 1
 
@@ -41,8 +41,9 @@ def warm_up() -> None:
     _ = (celery, kombu, numpy, sandbox)
 
 
-def run(channel: socket.socket, node: str) -> None:
-    """Serve the node until its end of the channel closes; never returns."""
+def run(channel: socket.socket, node: str, pyfunc: Any) -> None:
+    """Serve the node until its end of the channel closes; never returns. `pyfunc`: the node's `PyfuncService`."""
+    packages: dict[int, str] = {}
     die_with_parent()
     wake_reads, wake_writes = socket.socketpair()
     for end in (wake_reads, wake_writes):
@@ -59,34 +60,40 @@ def run(channel: socket.socket, node: str) -> None:
         readable = select.select([channel, wake_reads], [], [])[0]
         if wake_reads in readable:
             wake_reads.recv(4096)
-            _reap(channel)
+            _reap(channel, packages, pyfunc)
         if channel in readable:
             data = channel.recv(65536)
             if not data:
                 os._exit(0)  # the node is gone: PDEATHSIG ends the replicas
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
-                _obey(json.loads(line), channel, node, (wake_reads, wake_writes))
+                command = json.loads(line)
+                pid = _obey(command, channel, node, (wake_reads, wake_writes), pyfunc)
+                if pid and command["start"]["runtime"] == "pyfunc":
+                    packages[pid] = command["start"]["model_sha256"]
 
 
-def _obey(command: dict[str, Any], channel: socket.socket, node: str, own: tuple[socket.socket, socket.socket]) -> None:
+def _obey(
+    command: dict[str, Any], channel: socket.socket, node: str, own: tuple[socket.socket, socket.socket], pyfunc: Any
+) -> int:
+    """Do as the node says; the process id of a replica that was started, else 0."""
     if "stop" in command:
         try:
             os.kill(command["stop"], signal.SIGTERM)
         except ProcessLookupError:
-            return
-        return
+            pass
+        return 0
     pid = os.fork()
     if pid:
         _say(channel, {"started": command["replica_id"], "pid": pid})
-        return
+        return pid
     signal.set_wakeup_fd(-1)
     for end in (channel, *own):
         end.close()
-    _become_replica(command, node)
+    return _become_replica(command, node, pyfunc)
 
 
-def _become_replica(command: dict[str, Any], node: str) -> None:
+def _become_replica(command: dict[str, Any], node: str, pyfunc: Any) -> NoReturn:
     from sandbox.replicas.messages import ReplicaSpec
     from sandbox.replicas.worker import serve
 
@@ -94,7 +101,7 @@ def _become_replica(command: dict[str, Any], node: str) -> None:
         die_with_parent()
         os.setpgid(0, 0)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        serve(ReplicaSpec.from_dict(command["start"]), command["replica_id"], node)
+        serve(ReplicaSpec.from_dict(command["start"]), command["replica_id"], node, pyfunc)
     except SystemExit as end:
         os._exit(end.code if isinstance(end.code, int) else 0)
     except BaseException:
@@ -103,7 +110,8 @@ def _become_replica(command: dict[str, Any], node: str) -> None:
     os._exit(0)
 
 
-def _reap(channel: socket.socket) -> None:
+def _reap(channel: socket.socket, packages: dict[int, str], pyfunc: Any) -> None:
+    """Tell the node who has ended; a model that no replica uses any more is removed from where it was unpacked."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -111,6 +119,8 @@ def _reap(channel: socket.socket) -> None:
             return
         if pid == 0:
             return
+        if (sha256 := packages.pop(pid, None)) is not None and sha256 not in packages.values():
+            pyfunc.folders.drop(sha256)
         _say(channel, {"exited": pid, "status": status})
 
 

@@ -26,7 +26,8 @@ class PyfuncRuntime:
     def __init__(self, folder: str) -> None:
         """Raises whatever the model's code or MLflow raises while it is loaded."""
         os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
-        self._model = load_model(folder)
+        # its warnings compare requirements, which takes most of a second; the build has compared them
+        self._model = load_model(folder, suppress_warnings=True)
         self._input_schema = self._model.metadata.get_input_schema()
 
     def describe(self) -> dict[str, Any]:
@@ -43,10 +44,10 @@ class PyfuncRuntime:
         metadata = self._model.metadata
         return str(metadata.get_serving_input(folder) or "") if metadata.saved_input_example_info else ""
 
-    def answer(self, body: str) -> tuple[int, str]:
+    def answer(self, body: str, content_type: str = _JSON) -> tuple[int, str]:
         """Status and JSON text of one invocation. Raises OutOfMemoryError; nothing else."""
         try:
-            result = scoring_server.invocations(body, _JSON, self._model, self._input_schema)
+            result = scoring_server.invocations(body, content_type, self._model, self._input_schema)
         except MlflowException as error:
             if isinstance(error.__context__, MemoryError):
                 raise OutOfMemoryError from None

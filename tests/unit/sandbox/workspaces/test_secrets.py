@@ -7,6 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from sandbox.errors import InvalidParameterValue, InvalidState, ResourceAlreadyExists, ResourceDoesNotExist
+from sandbox.key_file import keys
 from sandbox.workspaces import encryption, secret_store
 from sandbox.workspaces.models import Secret
 from sandbox.workspaces.operations import open_workspace
@@ -34,12 +35,12 @@ def test_keys_can_be_rotated(workspace: Any, data_dir: Any) -> None:
     old = encryption.encrypt("kept")
     key_file = data_dir / "secrets" / "fernet_keys"
     key_file.write_text(Fernet.generate_key().decode() + "\n" + key_file.read_text())
-    encryption._keys.cache_clear()
+    keys.cache_clear()
 
     assert encryption.decrypt(old) == "kept"
     new = encryption.encrypt("kept")
     key_file.write_text(key_file.read_text().splitlines()[0] + "\n")
-    encryption._keys.cache_clear()
+    keys.cache_clear()
     assert encryption.decrypt(new) == "kept"
     with pytest.raises(InvalidState, match="cannot be read"):
         encryption.decrypt(old)

@@ -1,0 +1,61 @@
+"""What a node offers to the replicas of pyfunc models: the zygote of their runners, and a place for unpacked models.
+
+Made by the node before it forks anything, so that every replica inherits it.
+"""
+
+import logging
+import os
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+from sandbox.replicas import pyfunc_zygote
+from sandbox.replicas.pyfunc_folders import ModelFolders, open_root
+
+logger = logging.getLogger(__name__)
+_RESTART_PAUSE_S = 0.5
+
+
+@dataclass
+class PyfuncService:
+    """Shared by a node, its zygote and its replicas."""
+
+    folders: ModelFolders
+    orders: socket.socket
+    """Where replicas ask for runners."""
+    _inbox: socket.socket
+    """Held by the node, so that orders wait while the zygote is started again."""
+
+    @classmethod
+    def open(cls) -> "PyfuncService":
+        orders, inbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        return cls(open_root(), orders, inbox)
+
+    def keep_zygote(self) -> None:
+        """Run the zygote, and start it again whenever it dies; from a thread of the node's own that lives as long."""
+        threading.Thread(target=self._keep_zygote, daemon=True, name="pyfunc-zygote").start()
+
+    def _keep_zygote(self) -> None:
+        descriptor = self._inbox.fileno()
+        while True:
+            status = subprocess.Popen(
+                pyfunc_zygote.command(descriptor),
+                env=pyfunc_zygote.environment(),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                pass_fds=[descriptor],
+                process_group=0,
+            ).wait()
+            logger.warning("the parent of the pyfunc runners ended with status %s, starting another", status)
+            time.sleep(_RESTART_PAUSE_S)
+
+    def close(self) -> None:
+        """Remove the unpacked models; called by the node at its end."""
+        self.folders.close()
+
+
+def key_file_path() -> str:
+    """The keys that environment variables of served entities are encrypted with; the node's command sets it."""
+    return os.environ.get("SANDBOX_KEY_FILE", "")

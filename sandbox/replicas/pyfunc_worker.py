@@ -1,0 +1,253 @@
+"""The replica of a pyfunc model: hands each request to one of a few jailed runners and commits its answer by itself.
+
+A model that is served as it is may take as long as it likes for one request. So requests do not wait for each other: there
+are up to PYFUNC_PLACES runners, each with a thread that talks to it. The first is started with the replica, the others when a
+request has waited, and they go again when they are idle.
+"""
+
+import json
+import logging
+import os
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox import key_file, service_logs
+from sandbox.jail.limits import GIB
+from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
+from sandbox.replicas.messages import PYFUNC_PLACES
+from sandbox.replicas.output import REDACTED, OutputPump, redactable
+from sandbox.replicas.pyfunc_runner import NotLoadedError, PyfuncRunner
+from sandbox.replicas.pyfunc_service import PyfuncService, key_file_path
+from sandbox.replicas.requests import Pending, RequestAnswer, failed
+
+logger = logging.getLogger(__name__)
+ANOTHER_AFTER_S = 0.02
+"""A request that has waited this long for a free runner gets a new one started."""
+IDLE_RUNNER_S = 60.0
+MEMORY_BYTES = 4 * GIB
+"""Of one runner, the CPU workload type's [model-serving-limits page]."""
+DRAIN_S = 13.0
+"""A replica that is told to stop finishes what it holds for this long; the node kills it a little later."""
+
+
+@dataclass
+class Order:
+    """One message of a gateway."""
+
+    reply_list: str
+    message_id: str
+    requests: list[Pending]
+    arrived_s: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The environment variables of the served entity, as its model sees them."""
+
+    variables: dict[str, str]
+    secrets: tuple[str, ...]
+    """Values that came from secrets."""
+
+    @classmethod
+    def unseal(cls, ciphertext: str) -> "Environment":
+        """What `sandbox.serving.entity_environment` has sealed. Raises UnreadableError."""
+        if not ciphertext:
+            return cls({}, ())
+        raw = json.loads(key_file.decrypt(Path(key_file_path()), ciphertext))
+        return cls(dict(raw["variables"]), tuple(raw["variables"][name] for name in raw["secret"]))
+
+
+class Pool:
+    """The runners of one replica and the requests that wait for them."""
+
+    def __init__(self, replica: Any, service: PyfuncService, folder: str, environment: Environment) -> None:
+        """`replica`: the `worker.Replica` whose commit and whose count of crashes are used."""
+        self.replica = replica
+        self._service = service
+        self._folder = folder
+        self._environment = environment
+        self._secrets = redactable(environment.secrets)
+        entity_id = replica.spec.entity_id
+        self._output = OutputPump(
+            replica.replica_id, lambda lines: service_logs.append(replica.redis, entity_id, lines), self._secrets
+        )
+        self._waiting: deque[Order] = deque()
+        self._changed = threading.Condition()
+        self._runners = 0
+        self._busy = 0
+
+    # --- life ----------------------------------------------------------------------------------
+
+    def start(self) -> dict[str, Any]:
+        """Load the model in a first runner; its description. Raises NotLoadedError, RunnerTimeoutError, OSError."""
+        runner = self._new_runner()
+        description = runner.wait_loaded()
+        self._spawn(runner)
+        threading.Thread(target=self._grow, daemon=True, name="grow").start()
+        return description
+
+    def submit(self, order: Order) -> None:
+        """Have the message answered; returns at once."""
+        with self._changed:
+            self._waiting.append(order)
+            self._changed.notify_all()
+
+    def drain(self) -> None:
+        """Wait until everything that was submitted has been answered, for DRAIN_S at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting and not self._busy, DRAIN_S)
+
+    def _new_runner(self) -> PyfuncRunner:
+        runner, output = PyfuncRunner.start(
+            self._service.orders,
+            self._folder,
+            str(self._service.folders.scratch),
+            self._environment.variables,
+            MEMORY_BYTES,
+        )
+        self._output.add(output)
+        return runner
+
+    def _spawn(self, runner: PyfuncRunner | None) -> None:
+        self._runners += 1
+        threading.Thread(target=self._work, args=(runner,), daemon=True, name="runner").start()
+
+    def _grow(self) -> None:
+        """Add a runner whenever a request has waited for long enough."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting and self._runners < PYFUNC_PLACES)
+                eldest = self._waiting[0]
+            time.sleep(max(0.0, eldest.arrived_s + ANOTHER_AFTER_S - time.monotonic()))
+            with self._changed:
+                if self._waiting and self._waiting[0] is eldest:
+                    self._spawn(None)
+                    # it takes the eldest when it is loaded, unless another one is free before
+                    self._changed.wait_for(lambda eldest=eldest: not self._waiting or self._waiting[0] is not eldest, 1.0)  # type: ignore[misc]
+
+    # --- one runner's thread -------------------------------------------------------------------
+
+    def _work(self, runner: PyfuncRunner | None) -> None:
+        desk = _Desk(self, runner)
+        try:
+            while (order := self._next(desk)) is not None:
+                self._finish(order, desk)
+        except Exception:
+            logger.exception("a thread of the replica failed")
+            os._exit(1)  # the node starts another replica, the gateways send again
+        finally:
+            desk.close()
+
+    def _next(self, desk: "_Desk") -> Order | None:
+        """The next message; None when this runner has been idle and is not the last one."""
+        desk.make_ready()
+        with self._changed:
+            while not self._changed.wait_for(lambda: self._waiting, IDLE_RUNNER_S):
+                if self._runners > 1:
+                    self._runners -= 1
+                    return None
+            self._busy += 1
+            self._changed.notify_all()
+            return self._waiting.popleft()
+
+    def _finish(self, order: Order, desk: "_Desk") -> None:
+        for request in order.requests:
+            request.answer = self._cleaned(desk.answer(request))
+        self.replica.commit(order.reply_list, order.message_id, order.requests)
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+        if self.replica.given_up:
+            with self._changed:  # what the other runners have in hand is still answered
+                self._changed.wait_for(lambda: not self._busy, DRAIN_S)
+            self.replica.give_up()
+
+    def _cleaned(self, answer: RequestAnswer) -> RequestAnswer:
+        """An error without secrets: it may quote whatever the model had in hand, and it is logged."""
+        if answer.status == 200 or not self._secrets:
+            return answer
+        body = answer.body
+        for secret in self._secrets:
+            body = body.replace(secret, REDACTED)
+        return RequestAnswer(answer.status, body)
+
+
+class _Desk:
+    """One thread's runner, replaced when it dies."""
+
+    def __init__(self, pool: Pool, runner: PyfuncRunner | None) -> None:
+        self._pool = pool
+        self._runner = runner
+
+    def make_ready(self) -> None:
+        """Have a loaded runner before a request is taken; a model that loads no more is given up."""
+        if self._runner is not None and self._runner.is_alive():
+            return
+        self.close()
+        try:
+            self._runner = self._pool._new_runner()
+            self._runner.wait_loaded()
+        except (NotLoadedError, RunnerTimeoutError) as error:
+            self.close()
+            self._pool.replica.given_up = str(error) or "The model did not load within its time."
+
+    def answer(self, request: Pending) -> RequestAnswer:
+        """The request's answer, whatever the model does."""
+        if request.deadline_s < time.time():
+            return failed("DEADLINE_EXCEEDED")
+        for is_last in (False, True):
+            self.make_ready()
+            if self._runner is None:
+                return failed("REPLICA_FAILED", self._pool.replica.given_up)
+            started = time.perf_counter()
+            try:
+                deadline_s = time.monotonic() + max(0.05, request.deadline_s - time.time())
+                status, body = self._runner.answer(request.content_type, _body(request), deadline_s)
+            except RunnerTimeoutError:
+                self.close()
+                return failed("DEADLINE_EXCEEDED")
+            except RunnerGoneError:
+                if self._runner.was_killed() and not is_last:
+                    continue  # somebody else's doing: the request is not to blame
+                reason = self._runner.exit_reason()
+                self.close()
+                self._pool.replica.count_crash(reason)
+                return failed("RUNNER_DIED", reason)
+            request.execution_ms = (time.perf_counter() - started) * 1000
+            return RequestAnswer(status, body)
+        raise AssertionError("the second attempt always returns")
+
+    def close(self) -> None:
+        if self._runner is not None:
+            self._runner.kill()
+            self._runner = None
+
+
+def _body(request: Pending) -> bytes:
+    """The body without the two fields that are for the platform; MLflow would hand them to a model that takes chats."""
+    if '"client_request_id"' not in request.body and '"usage_context"' not in request.body:
+        return request.body.encode()
+    try:
+        payload = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return request.body.encode()
+    if not isinstance(payload, dict):
+        return request.body.encode()
+    client_request_id = payload.pop("client_request_id", None)
+    request.client_request_id = None if client_request_id is None else str(client_request_id)
+    payload.pop("usage_context", None)
+    return json.dumps(payload).encode()
+
+
+def open_pool(replica: Any, service: PyfuncService) -> Pool:
+    """Unpack the model and read its environment; the pool is not started yet.
+
+    Raises OSError and ValueError (PackageError, UnreadableError), whose messages say why the entity cannot run.
+    """
+    spec = replica.spec
+    folder = service.folders.put(Path(spec.model_path), spec.model_sha256)
+    return Pool(replica, service, str(folder), Environment.unseal(spec.environment))

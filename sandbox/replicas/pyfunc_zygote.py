@@ -1,0 +1,159 @@
+"""The warmed-up parent of the jailed runners of pyfunc models: MLflow, pandas and scikit-learn are imported once, runners forked.
+
+A model that is served as it is can read all the memory of its process. So its runner is not forked from a replica, which holds
+other people's requests and the address of Redis, but from this process: started by the node as a fresh program with an empty
+environment, it has seen nothing but what is installed here. It is run as a script: ``pyfunc_zygote.py <descriptor>``.
+
+On the descriptor, a datagram socket, replicas ask for runners: JSON {"readable": …, "memory_bytes": …} with four descriptors,
+requests (read), answers (write), output (write), lifeline. The lifeline ties the runner to its replica: when its other end
+closes the runner is killed, and when the runner ends its wait status is written there.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+LARGEST_ORDER_BYTES = 64 * 1024
+STATUS = struct.Struct("!i")
+_PR_SET_PDEATHSIG = 1
+_DESCRIPTORS = 4
+_NICE = 5
+"""A runner that spins takes a third of the processor from whoever answers other endpoints, not a half."""
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    # the zygote must have one thread to be forked from, and a runner is one of several on its machine
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def command(descriptor: int) -> list[str]:
+    """The command line that starts this program."""
+    return [sys.executable, "-I", str(Path(__file__).resolve()), str(descriptor)]
+
+
+def environment() -> dict[str, str]:
+    """All that the program sees of its surroundings."""
+    return dict(_ENVIRONMENT)
+
+
+def main(descriptor: int) -> None:
+    """Fork runners until killed; the imports wait for the first order."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = socket.socket(fileno=descriptor)
+    wake_reads, wake_writes = socket.socketpair()
+    for end in (wake_reads, wake_writes):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_writes.fileno(), warn_on_full_buffer=False)
+    lifelines: dict[int, socket.socket] = {}
+    is_warm = False
+    with selectors.DefaultSelector() as selector:
+        selector.register(orders, selectors.EVENT_READ, "order")
+        selector.register(wake_reads, selectors.EVENT_READ, "child")
+        while True:
+            for key, _ in selector.select():
+                if key.data == "order":
+                    if not is_warm:
+                        _warm_up()
+                        is_warm = True
+                    if (runner := _obey(orders)) is not None:
+                        pid, lifeline = runner
+                        lifelines[pid] = lifeline
+                        selector.register(lifeline, selectors.EVENT_READ, pid)
+                elif key.data == "child":
+                    wake_reads.recv(4096)
+                    _reap(lifelines, selector)
+                elif key.data in lifelines:  # nothing is ever sent: its replica closed it, or died
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(key.data, signal.SIGKILL)
+                    selector.unregister(key.fileobj)
+
+
+def _warm_up() -> None:
+    """Import what nearly every model needs, and let forks share the pages for good."""
+    import mlflow.models.utils
+    import mlflow.pyfunc.model
+    import mlflow.sklearn
+    import numpy
+    import pandas
+    import scipy.sparse
+    import sklearn.ensemble
+    import sklearn.pipeline
+
+    import sandbox.replicas.pyfunc_runner
+    import sandbox.replicas.runtimes.pyfunc
+
+    _ = (mlflow, numpy, pandas, scipy, sklearn, sandbox)
+    sandbox.replicas.runtimes.pyfunc.quiet()
+    gc.collect()
+    gc.freeze()
+
+
+def _obey(orders: socket.socket) -> tuple[int, socket.socket] | None:
+    """Fork the runner that the next order asks for; its process id and our end of its lifeline."""
+    raw, descriptors, _, _ = socket.recv_fds(orders, LARGEST_ORDER_BYTES, _DESCRIPTORS)
+    if len(descriptors) != _DESCRIPTORS:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+    reads, writes, output, lifeline = descriptors
+    pid = os.fork()
+    if pid == 0:
+        _become_runner(json.loads(raw), reads, writes, output)
+    for descriptor in (reads, writes, output):
+        os.close(descriptor)
+    return pid, socket.socket(fileno=lifeline)
+
+
+def _become_runner(order: dict[str, Any], reads: int, writes: int, output: int) -> None:
+    from sandbox.replicas.pyfunc_runner import run
+
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    os.nice(_NICE)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # when the machine runs out of memory, a model goes first
+    run(order, reads, writes, output)
+
+
+def _reap(lifelines: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        lifeline = lifelines.pop(pid, None)
+        if lifeline is None:
+            continue
+        with contextlib.suppress(KeyError):
+            selector.unregister(lifeline)
+        with contextlib.suppress(OSError):
+            lifeline.send(STATUS.pack(status))
+        lifeline.close()
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    main(int(sys.argv[1]))
