@@ -21,7 +21,7 @@ CHANNEL = "live"
 SYSTEM_WORKSPACE = "system"
 """Workspace id of the preconfigured foundation endpoints, which every workspace can query."""
 
-Runtime = Literal["onnx", "embedding", "external"]
+Runtime = Literal["onnx", "pyfunc", "embedding", "external"]
 
 
 @dataclass(frozen=True)

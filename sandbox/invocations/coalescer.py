@@ -19,6 +19,7 @@ import orjson
 from sandbox import live
 from sandbox.errors import DeadlineExceeded, InternalError, RequestLimitExceeded, TemporarilyUnavailable
 from sandbox.invocations.answers import Answer, error_answer
+from sandbox.replicas.messages import PYFUNC_PLACES
 
 logger = logging.getLogger(__name__)
 IN_FLIGHT_PER_REPLICA = 2
@@ -124,17 +125,29 @@ class Coalescer:
     def _free_replica(self) -> live.LiveReplica | None:
         """The least loaded replica with a free place; one that drains only when there is no other."""
         ready = [replica for replica in self.replicas.values() if not replica.draining] or list(self.replicas.values())
-        best, least = None, IN_FLIGHT_PER_REPLICA if len(self.waiting) >= SECOND_MESSAGE_REQUESTS else 1
+        best, least = None, self._places()
         for replica in ready:
             load = self._loads.get(replica.replica_id, 0)
             if load < least:
                 best, least = replica, load
         return best
 
+    def _places(self) -> int:
+        """How many messages may be out to one replica now. One of a pyfunc model computes several requests side by side."""
+        if self._is_one_by_one:
+            return PYFUNC_PLACES
+        return IN_FLIGHT_PER_REPLICA if len(self.waiting) >= SECOND_MESSAGE_REQUESTS else 1
+
+    @property
+    def _is_one_by_one(self) -> bool:
+        """A model that is served as it is may hang on one request, so no other one shares its message."""
+        return self.entity.runtime == "pyfunc"
+
     def _take(self) -> list[Request]:
         taken: list[Request] = []
         size = 0
-        while self.waiting and len(taken) < MAX_MESSAGE_REQUESTS:
+        most = 1 if self._is_one_by_one else MAX_MESSAGE_REQUESTS
+        while self.waiting and len(taken) < most:
             size += len(self.waiting[0].body)
             if taken and size > MAX_MESSAGE_BYTES:
                 break

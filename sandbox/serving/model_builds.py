@@ -99,7 +99,14 @@ def run(build_id: str) -> list[str]:
         _give_back(build)
         raise
     else:
-        _finish(build, status=BuildStatus.READY, model_sha256=built.sha256, signature=built.signature, log=built.log)
+        _finish(
+            build,
+            status=BuildStatus.READY,
+            model_sha256=built.sha256,
+            runtime=built.runtime,
+            signature=built.signature,
+            log=built.log,
+        )
         _record(build, BUILT_MESSAGE)
     return waiting_endpoints(build)
 

@@ -135,6 +135,8 @@ class ModelBuild(models.Model):
     source = models.CharField(max_length=500)
     status = models.CharField(max_length=16, choices=BuildStatus, default=BuildStatus.WAITING)
     model_sha256 = models.CharField(max_length=64, blank=True)
+    runtime = models.CharField(max_length=16, default="onnx")
+    """What replicas run the file with: `onnx`, or `pyfunc` for a model that is served as it is."""
     signature = models.JSONField(default=dict)
     message = models.TextField(blank=True)
     log = models.TextField(blank=True)
@@ -176,6 +178,8 @@ class ServedEntity(models.Model):
     build = models.ForeignKey(ModelBuild, null=True, on_delete=models.SET_NULL, related_name="entities")
     model_sha256 = models.CharField(max_length=64, blank=True)
     """Known once built; for a foundation model from the start."""
+    runtime = models.CharField(max_length=16, blank=True)
+    """`pyfunc` when the build says so; empty for what the endpoint's kind says."""
     deployment = models.CharField(max_length=32, choices=Deployment, default=Deployment.CREATING)
     deployment_state_message = models.TextField(blank=True)
     is_at_zero = models.BooleanField(default=False)

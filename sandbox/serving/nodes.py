@@ -16,7 +16,9 @@ from kombu import Queue
 
 from sandbox import live
 from sandbox.connections import redis_client
+from sandbox.errors import ApiError
 from sandbox.replicas.messages import NODE_START, NODE_STOP, NODES_KEY, ReplicaSpec, node_queue
+from sandbox.serving.entity_environment import sealed
 from sandbox.serving.models import ServedEntity
 
 NODE_DEAD_S = 10.0
@@ -71,13 +73,19 @@ def start(entity: ServedEntity, runtime: live.Runtime, nodes: Mapping[str, Node]
     """Ask a node for a replica; False when there is no node. The row remembers whom and when."""
     if not nodes:
         return False
+    try:
+        environment = sealed(entity)
+    except ApiError as error:  # a secret that it refers to is gone
+        redis_client().set(live.failure_key(entity.id), json.dumps({"message": error.message}))
+        return False
     node = _choose(nodes)
     spec = ReplicaSpec(
         entity_id=entity.id,
-        runtime=runtime,
+        runtime=entity.runtime or runtime,
         model_path=str(settings.MODEL_DIR / entity.model_sha256),
         model_sha256=entity.model_sha256,
         served_name=entity.name,
+        environment=environment,
     )
     redis_client().delete(live.failure_key(entity.id))
     _send(NODE_START, spec.to_dict(), node.name, expires=START_EXPIRES_S)

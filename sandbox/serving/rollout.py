@@ -145,8 +145,10 @@ def _is_built(endpoint: Endpoint, entity: ServedEntity) -> bool:
     if build.status == BuildStatus.FAILED:
         _move(entity, Deployment.FAILED, build.message)
     elif build.status == BuildStatus.READY:
-        entity.model_sha256 = build.model_sha256
-        ServedEntity.objects.filter(id=entity.id).update(model_sha256=build.model_sha256, state_changed_at=timezone.now())
+        entity.model_sha256, entity.runtime = build.model_sha256, build.runtime
+        ServedEntity.objects.filter(id=entity.id).update(
+            model_sha256=entity.model_sha256, runtime=entity.runtime, state_changed_at=timezone.now()
+        )
     else:
         _say(entity, "The model is being built." if build.status == BuildStatus.BUILDING else "The model waits to be built.")
     return build.status == BuildStatus.READY

@@ -1,7 +1,7 @@
 """Makes the published snapshot of an endpoint equal to what the database says."""
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
@@ -85,7 +85,7 @@ def _live_entity(endpoint: Endpoint, entity: ServedEntity, with_keys: bool) -> l
     return live.LiveEntity(
         entity_id=entity.id,
         name=entity.name,
-        runtime=RUNTIMES[endpoint.kind],
+        runtime=cast("live.Runtime", entity.runtime) if entity.runtime else RUNTIMES[endpoint.kind],
         entity_name=entity.entity_name or entity.external_model.get("name", ""),
         entity_version=entity.entity_version,
         model_sha256=entity.model_sha256,

@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from sandbox import key_file
+
 
 class Command(BaseCommand):
     help = "Run the node of this host: it starts, watches and stops replicas."
@@ -15,6 +17,7 @@ class Command(BaseCommand):
         environment = {
             "REDIS_URL": settings.REDIS_URL,
             "NODE_NAME": settings.NODE_NAME,
+            "SANDBOX_KEY_FILE": str(settings.SECRETS_DIR / key_file.NAME),
             "PYTHONPATH": str(settings.ROOT),
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
