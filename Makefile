@@ -29,7 +29,7 @@ types: venv-dev ## mypy, strict
 imports: venv-dev ## which package may import which
 	PYTHONPATH=.:platform $(BIN)/lint-imports
 
-bench: venv-dev ## compare with `mlflow models serve` on this machine; writes benchmarks/results/
+bench: venv-dev ## compare with the peers on this machine; writes benchmarks/results/
 	PYTHONPATH=.:platform $(BIN)/python -m benchmarks.run
 
 proofs: venv-dev ## run every executable proof against a site that lives only for it

@@ -4,6 +4,8 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,27 @@ LOAD = Path(__file__).with_name("load.py")
 CONCURRENCIES = (1, 16, 64)
 
 
-def drive(url: str, requests: Path, token: str, duration_s: float, warm_up_s: float) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class Timing:
+    """How long each concurrency is measured, after how long a warm-up."""
+
+    duration_s: float
+    warm_up_s: float
+
+
+def drive(
+    url: str,
+    requests: Path,
+    timing: Timing,
+    *,
+    token: str = "",
+    answer: str = "predictions",
+    concurrencies: Sequence[int] = CONCURRENCIES,
+) -> dict[str, dict[str, Any]]:
     """Results by concurrency. A wrong or refused answer ends the benchmark: a fast wrong server is not fast."""
     results = {}
-    for concurrency in CONCURRENCIES:
-        result = _run(url, requests, token, concurrency, duration_s, warm_up_s)
+    for concurrency in concurrencies:
+        result = _run(url, requests, timing, token, answer, concurrency)
         if result["wrong"] or result["failed"] or not result["requests"]:
             raise SystemExit(f"{url} at concurrency {concurrency} did not answer everything rightly: {result}")
         rate, p50, p99 = result["requests_per_s"], result["p50_ms"], result["p99_ms"]
@@ -24,10 +42,11 @@ def drive(url: str, requests: Path, token: str, duration_s: float, warm_up_s: fl
     return results
 
 
-def _run(url: str, requests: Path, token: str, concurrency: int, duration_s: float, warm_up_s: float) -> dict[str, Any]:
-    command = [sys.executable, str(LOAD), "--requests", str(requests), "--url", url, "--token", token]
-    command += ["--concurrency", str(concurrency), "--duration-s", str(duration_s), "--warm-up-s", str(warm_up_s)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=duration_s + warm_up_s + 60)
+def _run(url: str, requests: Path, timing: Timing, token: str, answer: str, concurrency: int) -> dict[str, Any]:
+    command = [sys.executable, str(LOAD), "--requests", str(requests), "--url", url, "--token", token, "--answer", answer]
+    command += ["--concurrency", str(concurrency), "--duration-s", str(timing.duration_s)]
+    command += ["--warm-up-s", str(timing.warm_up_s)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timing.duration_s + timing.warm_up_s + 60)
     if done.returncode != 0:
         raise SystemExit(f"The load generator failed: {done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout)

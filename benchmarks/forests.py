@@ -24,12 +24,14 @@ def forest(seed: int) -> RandomForestClassifier:
     return RandomForestClassifier(TREES, max_depth=10, random_state=seed, n_jobs=1).fit(features, classes)
 
 
-def write_requests(path: Path, versions: list[Any]) -> None:
-    """One row per request, with what each version predicts for it."""
-    rows = table(seed=1)[0].head(ROWS)
+def write_requests(path: Path, versions: list[Any], rows_per_request: int = 1) -> None:
+    """`rows_per_request` rows in each body, with what each version predicts for them; ROWS rows in all, or five requests."""
+    rows = table(seed=1)[0].head(max(ROWS, 5 * rows_per_request))
+    records = rows.to_dict(orient="records")
     predictions = [model.predict(rows).tolist() for model in versions]
-    entries = [
-        {"body": {"dataframe_records": [record]}, "predictions": [[answers[place]] for answers in predictions]}
-        for place, record in enumerate(rows.to_dict(orient="records"))
-    ]
+    entries = []
+    for start in range(0, len(records) - rows_per_request + 1, rows_per_request):
+        end = start + rows_per_request
+        answers = [each[start:end] for each in predictions]
+        entries.append({"body": {"dataframe_records": records[start:end]}, "predictions": answers})
     path.write_text(json.dumps(entries))

@@ -3,7 +3,7 @@
     python benchmarks/load.py --requests requests.json --url http://127.0.0.1:8000/path --concurrency 16 --duration-s 10
 
 `requests.json` is a list of {"body": …, "predictions": [[…], …]}: an answer is right when it equals one of `predictions`
-(one list for each model version that may answer). Prints one JSON object. Used for both sides of the comparison.
+(one list for each model version that may answer). Prints one JSON object. Used for every side of the comparison.
 """
 
 import argparse
@@ -43,12 +43,14 @@ class Tally:
 class Request:
     wire: bytes
     predictions: list[list[Any]]
+    answer_path: tuple[int | str, ...] = ("predictions",)
+    """Where the predictions stand in an answer."""
     _known: dict[bytes, list[int]] = field(default_factory=dict)
 
     def matching(self, body: bytes) -> list[int]:
         """Which of `predictions` the body equals; a body that was read before is not read again."""
         if body not in self._known:
-            predictions = orjson.loads(body)["predictions"]
+            predictions = functools.reduce(lambda found, step: found[step], self.answer_path, orjson.loads(body))
             self._known[body] = [place for place, expected in enumerate(self.predictions) if predictions == expected]
         return self._known[body]
 
@@ -175,7 +177,8 @@ def percentile_ms(ordered_s: list[float], share: float) -> float | None:
     return round(ordered_s[max(0, -int(-len(ordered_s) * share // 1) - 1)] * 1000, 3)
 
 
-def read_requests(path: Path, url: str, token: str) -> list[Request]:
+def read_requests(path: Path, url: str, token: str, answer: str) -> list[Request]:
+    steps = tuple(int(step) if step.isdigit() else step for step in answer.split("."))
     parts = urlsplit(url)
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     made = []
@@ -185,7 +188,7 @@ def read_requests(path: Path, url: str, token: str) -> list[Request]:
             f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{authorization}"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        made.append(Request(head.encode() + body, entry["predictions"]))
+        made.append(Request(head.encode() + body, entry["predictions"], steps))
     return made
 
 
@@ -194,11 +197,12 @@ def main() -> None:
     parser.add_argument("--requests", type=Path, required=True)
     parser.add_argument("--url", required=True)
     parser.add_argument("--token", default="")
+    parser.add_argument("--answer", default="predictions", help="where the predictions stand in an answer, e.g. outputs.0.data")
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--duration-s", type=float, default=10.0)
     parser.add_argument("--warm-up-s", type=float, default=2.0)
     options = parser.parse_args()
-    requests = read_requests(options.requests, options.url, options.token)
+    requests = read_requests(options.requests, options.url, options.token, options.answer)
     result = uvloop.run(drive(options.url, requests, options.concurrency, options.duration_s, options.warm_up_s))
     print(json.dumps(result))
 

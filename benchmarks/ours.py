@@ -17,6 +17,7 @@ from tests.stack import Stack, wait_for
 MODEL = "main.default.bench_forest"
 SPLIT = 80
 COLD_STARTS = 9
+NEIGHBOURS = 200
 CLOCK_FACTOR = 3600.0
 """The workspace's clock during the cold starts: half an hour without a call passes in half a second."""
 
@@ -67,11 +68,18 @@ def register(models: list[Any]) -> None:
 
 def deploy(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool = False) -> float:
     """Create the endpoint, the first version with SPLIT percent; returns seconds until it was READY."""
+    started = time.monotonic()
+    create(at, endpoint, versions, scale_to_zero=scale_to_zero)
+    wait_for(lambda: _is_ready(at, endpoint), 120, f"{endpoint} did not become READY", at.stack.log_tails)
+    return time.monotonic() - started
+
+
+def create(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool) -> None:
+    """Send the create call; do not wait."""
     from databricks.sdk.service.serving import EndpointCoreConfigInput, Route, ServedEntityInput, TrafficConfig
 
     shares = [100] if len(versions) == 1 else [SPLIT, 100 - SPLIT]
     served = [f"v{version}" for version in versions]
-    started = time.monotonic()
     at.workspace.serving_endpoints.create(
         name=endpoint,
         config=EndpointCoreConfigInput(
@@ -93,8 +101,6 @@ def deploy(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool 
             ),
         ),
     )
-    wait_for(lambda: _is_ready(at, endpoint), 120, f"{endpoint} did not become READY", at.stack.log_tails)
-    return time.monotonic() - started
 
 
 def _is_ready(at: Site, endpoint: str) -> bool:
@@ -129,6 +135,30 @@ def cold_starts_ms(at: Site, endpoint: str, body: dict[str, Any], expected: list
                 raise SystemExit(f"A cold start was answered {answer.status_code}: {answer.text}")
     at.stack.manage("shell", "-c", _SET_CLOCK.format(factor=1.0))
     return times
+
+
+def deploy_neighbours(at: Site) -> None:
+    """NEIGHBOURS more endpoints of the first version, each READY once and then at zero."""
+    names = [f"neighbour-{number}" for number in range(NEIGHBOURS)]
+    for name in names:
+        create(at, name, ["1"], scale_to_zero=True)
+    at.stack.manage("shell", "-c", _SET_CLOCK.format(factor=CLOCK_FACTOR))
+    wait_for(lambda: _all_at_zero(at, names), 600, "the neighbours did not all come up and go to zero", at.stack.log_tails)
+    at.stack.manage("shell", "-c", _SET_CLOCK.format(factor=1.0))
+
+
+def _all_at_zero(at: Site, names: list[str]) -> bool:
+    found = [each for each in at.workspace.serving_endpoints.list() if each.name in names]
+    ready = all(each.state and each.state.ready and each.state.ready.value == "READY" for each in found)
+    return len(found) == len(names) and ready and not any(at.redis.hlen(key) for key in _neighbour_replicas(at))
+
+
+def _neighbour_replicas(at: Site) -> list[str]:
+    from orjson import loads
+
+    keys = list(at.redis.scan_iter("live:endpoint:*:neighbour-*", count=1000))
+    entities = [loads(value)["entities"][0]["entity_id"] for value in at.redis.mget(keys)] if keys else []
+    return [f"live:replicas:{entity}" for entity in entities]
 
 
 _SET_CLOCK = (
