@@ -58,6 +58,12 @@ class ResourceConflict(ApiError):
     status, error_code = 409, "RESOURCE_CONFLICT"
 
 
+class ResourceExhausted(ApiError):
+    """A quota; 400 and not 429, on which clients would try again for minutes (assumed)."""
+
+    status, error_code = 400, "RESOURCE_EXHAUSTED"
+
+
 class RequestTooLarge(ApiError):
     """413: the limit is documented, the status is not (assumed)."""
 

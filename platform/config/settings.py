@@ -6,6 +6,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 
@@ -154,7 +155,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["sandbox.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["sandbox.authentication.WorkspaceAdmin"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["sandbox.parsers.JsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "sandbox.parsers.JsonForAll",
     "EXCEPTION_HANDLER": "sandbox.errors.rest_exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
@@ -200,7 +202,20 @@ WEB_BODY_LIMIT_BYTES = 1024 * 1024
 ARTIFACT_BODY_LIMIT_BYTES = 512 * 1024 * 1024
 INVOCATION_TIMEOUT_S = float(env_str("INVOCATION_TIMEOUT_S", "297"))
 MAX_SERVED_ENTITIES = 10
+MAX_ENDPOINTS_PER_WORKSPACE = 1_000
+MAX_CONCURRENCY_PER_ENTITY = 1_024
+MAX_CONCURRENCY_PER_WORKSPACE = 4_096
 SCALE_TO_ZERO_IDLE_S = 30 * 60
+
+# --- e-mail: into files of DATA_DIR/mail unless the operator names a server -----------------------
+_mail = urlsplit(env_str("EMAIL_URL", ""))
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if _mail.hostname else 'filebased'}.EmailBackend"
+EMAIL_HOST, EMAIL_PORT = _mail.hostname or "", _mail.port or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
+EMAIL_USE_TLS = _mail.scheme == "smtp+tls"
+EMAIL_TIMEOUT = 10
+EMAIL_FILE_PATH = DATA_DIR / "mail"
+DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "proving-ground@localhost")
 
 # --- providers ---------------------------------------------------------------------------------
 PROVIDER_SIMULATOR_SOCKET = RUN_DIR / "provider-simulator.sock"

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 
 from sandbox import live
 from sandbox.errors import PermissionDenied, ResourceDoesNotExist
+from sandbox.serving.inputs import ConfigInput
 from sandbox.serving.models import Endpoint, EndpointPermission, PermissionLevel
 from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Member
+from sandbox.workspaces.secret_store import REFERENCE
 
 CAN_VIEW, CAN_QUERY, CAN_MANAGE = PermissionLevel.CAN_VIEW, PermissionLevel.CAN_QUERY, PermissionLevel.CAN_MANAGE
 ORDER = (CAN_VIEW, CAN_QUERY, CAN_MANAGE)
@@ -45,6 +47,20 @@ def require(caller: Caller, name: str, level: PermissionLevel) -> None:
     if endpoint is None:
         raise ResourceDoesNotExist(f"Serving endpoint with name {name} not found.")
     require_level(endpoint, caller, level)
+
+
+def check_secrets(caller: Caller, config: ConfigInput) -> None:
+    """Whoever lets an endpoint read a secret must be able to read it; secrets are for admins [docs: secret ACLs].
+
+    Raises PermissionDenied.
+    """
+    if caller.is_admin:
+        return
+    for entity in config.entities:
+        if entity.external_model or any(REFERENCE.match(value) for value in entity.environment_vars.values()):
+            raise PermissionDenied(
+                f"Served entity {entity.name} refers to secrets of the workspace, which its admins may read. Ask one of them."
+            )
 
 
 def may_query(endpoint: Endpoint) -> frozenset[str] | None:

@@ -10,6 +10,7 @@ log = logging.getLogger(__name__)
 
 RECONCILE = "serving.reconcile"
 BUILD = "serving.build"
+NOTIFY = "serving.notify"
 QUEUE = "control"
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from sandbox.errors import InvalidParameterValue
 from sandbox.serving.external_models import read_external_model, served_name
 from sandbox.serving.inputs import EntityInput
+from sandbox.workspaces.secret_store import REFERENCE
 
 WORKLOAD_SIZES = ("Small", "Medium", "Large")
 WORKLOAD_TYPES = (
@@ -25,6 +26,7 @@ WORKLOAD_TYPES = (
 MAX_ENVIRONMENT_VARS = 30
 CONCURRENCY_STEP = 4
 NAME = re.compile(r"^[A-Za-z0-9_-]+$")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 EXCLUDED_BY_EXTERNAL = ("entity_name", "entity_version", "workload_size", "workload_type", "scale_to_zero_enabled")
 Raw = dict[str, Any]
 
@@ -124,6 +126,10 @@ def _check_size(raw: Raw) -> None:
     for name, value in (("min_provisioned_concurrency", low), ("max_provisioned_concurrency", high)):
         if value % CONCURRENCY_STEP:
             raise InvalidParameterValue(f"{name} must be a multiple of {CONCURRENCY_STEP}, not {value}.")
+    if high > settings.MAX_CONCURRENCY_PER_ENTITY:
+        raise InvalidParameterValue(
+            f"max_provisioned_concurrency may be at most {settings.MAX_CONCURRENCY_PER_ENTITY} for a served entity, not {high}."
+        )
     if high == 0 or low > high:
         raise InvalidParameterValue(
             f"max_provisioned_concurrency must be at least {max(low, CONCURRENCY_STEP)} here, not {high}."
@@ -133,10 +139,20 @@ def _check_size(raw: Raw) -> None:
 
 
 def _check_environment(variables: dict[str, str]) -> None:
+    """At most 30, usable names; a value that begins like a secret reference is one [docs: store-env-variable page]."""
     if len(variables) > MAX_ENVIRONMENT_VARS:
         raise InvalidParameterValue(
             f"environment_vars may have at most {MAX_ENVIRONMENT_VARS} entries; there are {len(variables)}."
         )
+    for name, value in variables.items():
+        if not VARIABLE.fullmatch(name):
+            raise InvalidParameterValue(
+                f"environment_vars: '{name[:100]}' is not a valid name. Use letters, digits and underscores, no digit first."
+            )
+        if value.lstrip().startswith("{{") and not REFERENCE.match(value):
+            raise InvalidParameterValue(
+                f"environment_vars.{name}: '{value[:100]}' is not a secret reference. Write {{{{secrets/<scope>/<key>}}}}."
+            )
 
 
 def _check_together(entities: Sequence[EntityInput]) -> None:

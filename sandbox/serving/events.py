@@ -1,19 +1,28 @@
 """The record of what happened to an endpoint: written with each change of state, read by the events page and the labs."""
 
+from sandbox.serving import notifications
 from sandbox.serving.models import DeploymentEvent, Endpoint, ServedEntity
 
 ENDPOINT_CREATED = "ENDPOINT_CREATED"
 CONFIG_UPDATE_STARTED = "CONFIG_UPDATE_STARTED"
 CONFIG_UPDATE_FINISHED = "CONFIG_UPDATE_FINISHED"
 CONFIG_UPDATE_FAILED = "CONFIG_UPDATE_FAILED"
+CONFIG_UPDATE_CANCELED = "CONFIG_UPDATE_CANCELED"
+ENDPOINT_STOPPED = "ENDPOINT_STOPPED"
+ENDPOINT_STARTED = "ENDPOINT_STARTED"
 CONTAINER_EVENT = "SERVED_ENTITY_CONTAINER_EVENT"
 """The build of a model began or ended [model-serving-debug page]."""
 SCALED_TO_ZERO = "SCALED_TO_ZERO"
 SCALED_FROM_ZERO = "SCALED_FROM_ZERO"
 
+NOTIFIED = {CONFIG_UPDATE_FINISHED: "on_update_success", CONFIG_UPDATE_FAILED: "on_update_failure"}
+"""Who of `email_notifications` is told of an event."""
+
 
 def of_endpoint(endpoint: Endpoint, config_version: int, type_: str, message: str = "") -> None:
     DeploymentEvent.objects.create(endpoint=endpoint, config_version=config_version, type=type_, message=message)
+    if type_ in NOTIFIED:
+        notifications.write(endpoint, NOTIFIED[type_], config_version, message)
 
 
 def of_entity(entity: ServedEntity, type_: str, message: str = "") -> None:

@@ -59,5 +59,7 @@ class EndpointInput:
     tags: tuple[dict[str, str], ...] = ()
     ai_gateway: dict[str, Any] = field(default_factory=dict)
     email_notifications: dict[str, Any] = field(default_factory=dict)
+    telemetry_config: dict[str, Any] = field(default_factory=dict)
+    """As sent: with `table_names`."""
     budget_policy_id: str = ""
     route_optimized: bool = False

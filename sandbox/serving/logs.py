@@ -1,6 +1,17 @@
-"""The two logs of a served entity: how its model was built, and what its replicas did."""
+"""The two logs of a served entity: how its model was built, and what its replicas did and printed."""
 
+from datetime import UTC, datetime
+
+from redis.exceptions import RedisError
+
+from sandbox import service_logs
+from sandbox.connections import redis_client
 from sandbox.serving.models import DeploymentEvent, ServedEntity
+
+MAX_EVENTS = 500
+MAX_LOG_CHARACTERS = 1_000_000
+"""Of the service log, its end; a model can print lines of any length."""
+Line = tuple[datetime, str]
 
 
 def build_log(entity: ServedEntity) -> str:
@@ -11,10 +22,27 @@ def build_log(entity: ServedEntity) -> str:
 
 
 def service_log(entity: ServedEntity) -> str:
-    """The entity's events as log lines, one for each change of state. A replica's own output is not kept: it runs in the jail."""
-    events = DeploymentEvent.objects.filter(
+    """Changes of state and what the model wrote to its standard output and error, by time; ephemeral, as there.
+
+    `entity.config` must be loaded. Without Redis only the changes of state are shown.
+    """
+    lines = sorted(_events(entity) + _printed(entity), key=lambda line: line[0])
+    return "".join(f"{at:%Y-%m-%dT%H:%M:%S.%fZ} {text}".rstrip() + "\n" for at, text in lines)[-MAX_LOG_CHARACTERS:]
+
+
+def _events(entity: ServedEntity) -> list[Line]:
+    found = DeploymentEvent.objects.filter(
         endpoint_id=entity.config.endpoint_id,
         served_entity_name=entity.name,
         config_version=entity.config.config_version,
     )
-    return "".join(f"{event.at:%Y-%m-%dT%H:%M:%S.%fZ} {event.type} {event.message}".rstrip() + "\n" for event in events)
+    newest = found.order_by("-at", "-id")[:MAX_EVENTS]
+    return [(event.at, f"{event.type} {event.message}") for event in reversed(newest)]
+
+
+def _printed(entity: ServedEntity) -> list[Line]:
+    try:
+        printed = service_logs.lines(redis_client(), entity.id)
+    except RedisError:
+        return []
+    return [(datetime.fromtimestamp(line.at_s, tz=UTC), f"[{line.replica_id}] {line.text}") for line in printed]

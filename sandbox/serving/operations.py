@@ -1,6 +1,8 @@
-"""One function for each operation of the serving-endpoints API, each within the caller's workspace."""
+"""Create, read, update and delete endpoints, one function for each operation, each within the caller's workspace.
 
-from collections.abc import Iterable, Sequence
+Who may call which is decided before, by `access`.
+"""
+
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +19,7 @@ from sandbox.errors import (
     ResourceDoesNotExist,
     TemporarilyUnavailable,
 )
-from sandbox.serving import afterwards, events, model_builds
+from sandbox.serving import afterwards, events, model_builds, permissions, quotas, telemetry
 from sandbox.serving.inputs import ConfigInput, EndpointInput, EntityInput
 from sandbox.serving.models import (
     ConfigUpdate,
@@ -30,7 +32,7 @@ from sandbox.serving.models import (
 )
 from sandbox.workspaces.encryption import encrypt
 from sandbox.workspaces.models import Workspace
-from sandbox.workspaces.secret_store import resolve
+from sandbox.workspaces.secret_store import REFERENCE, resolve
 
 READ_ATTEMPTS = 3
 Builds = dict[str, ModelBuild]
@@ -47,6 +49,8 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
     builds = _check_against_workspace(workspace, asked.config)
     try:
         with transaction.atomic():
+            quotas.check_endpoints(workspace)
+            quotas.check_concurrency(workspace, asked.config.entities)
             endpoint = Endpoint.objects.create(
                 workspace=workspace,
                 name=asked.name,
@@ -57,12 +61,14 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
                 tags=list(asked.tags),
                 ai_gateway=asked.ai_gateway,
                 email_notifications=asked.email_notifications,
+                telemetry_config=telemetry.applied(asked.telemetry_config) if asked.config.kind == EndpointKind.CUSTOM else {},
                 budget_policy_id=asked.budget_policy_id,
                 route_optimized=asked.route_optimized,
                 pending_version=1,
                 latest_version=1,
             )
             _add_config(endpoint, 1, asked.config, builds)
+            permissions.give_creator(endpoint)
             events.of_endpoint(endpoint, 1, events.ENDPOINT_CREATED, f"Created by {creator}.")
             afterwards.reconcile(endpoint)
     except IntegrityError:
@@ -74,32 +80,46 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
 
 def get_endpoint(workspace: Workspace, name: str) -> Endpoint:
     """One of the workspace's endpoints, or a preconfigured one. Raises ResourceDoesNotExist."""
-    endpoint = _read_endpoint(workspace, name)
+    found = _read_whole(_visible(workspace).filter(name=name))
+    if not found:
+        raise does_not_exist(name)
+    return found[0]
+
+
+def list_endpoints(workspace: Workspace) -> list[Endpoint]:
+    """The workspace's endpoints by name, and the preconfigured ones that everybody sees."""
+    return _read_whole(_visible(workspace))
+
+
+def _visible(workspace: Workspace) -> QuerySet[Endpoint]:
+    visible = Q(workspace=workspace) | Q(workspace_id=live.SYSTEM_WORKSPACE)
+    versions = ("active_version", "pending_version", "stopped_version")
+    shown = Q(*(("config_version", F(f"endpoint__{name}")) for name in versions), _connector=Q.OR)
+    configs = Prefetch("configs", EndpointConfig.objects.filter(shown).prefetch_related("entities"))
+    return Endpoint.objects.select_related("workspace").prefetch_related(configs).filter(visible).order_by("name")
+
+
+def _read_whole(wanted: QuerySet[Endpoint]) -> list[Endpoint]:
+    """Rows and their configs are read one after the other: those that do not fit are read again.
+
+    They do not fit when another config became active or began to roll out in between; shown as they are, an endpoint that
+    answers would look as if it had no active config.
+    """
+    found = list(wanted)
     for _ in range(READ_ATTEMPTS - 1):
-        if _is_whole(endpoint):
+        torn = [endpoint.id for endpoint in found if not _is_whole(endpoint)]
+        if not torn:
             break
-        endpoint = _read_endpoint(workspace, name)
-    return endpoint
-
-
-def _read_endpoint(workspace: Workspace, name: str) -> Endpoint:
-    endpoint = list_endpoints(workspace).filter(name=name).first()
-    if endpoint is None:
-        raise _does_not_exist(name)
-    return endpoint
+        again = {endpoint.id: endpoint for endpoint in wanted.filter(id__in=torn)}
+        found = [again.get(e.id, e) if e.id in torn else e for e in found]
+        found = [e for e in found if e.id not in torn or e.id in again]  # deleted meanwhile
+    return found
 
 
 def _is_whole(endpoint: Endpoint) -> bool:
-    """Row and configs are read one after the other; when another config became active in between, they do not fit."""
-    return endpoint.active_version is None or any(c.config_version == endpoint.active_version for c in endpoint.configs.all())
-
-
-def list_endpoints(workspace: Workspace) -> QuerySet[Endpoint]:
-    """The workspace's endpoints by name, and the preconfigured ones that everybody sees."""
-    visible = Q(workspace=workspace) | Q(workspace_id=live.SYSTEM_WORKSPACE)
-    shown = Q(config_version=F("endpoint__active_version")) | Q(config_version=F("endpoint__pending_version"))
-    configs = Prefetch("configs", EndpointConfig.objects.filter(shown).prefetch_related("entities"))
-    return Endpoint.objects.select_related("workspace").prefetch_related(configs).filter(visible).order_by("name")
+    there = {config.config_version for config in endpoint.configs.all()}
+    named = {endpoint.shown_version, endpoint.pending_version}
+    return named - {None} <= there
 
 
 def update_config(workspace: Workspace, name: str, asked: ConfigInput) -> Endpoint:
@@ -107,24 +127,12 @@ def update_config(workspace: Workspace, name: str, asked: ConfigInput) -> Endpoi
 
     Of two updates at the same time one wins and the other raises ResourceConflict.
     """
-    endpoint = _own_endpoint(workspace, name)
+    endpoint = own_endpoint(workspace, name)
     _check_change(endpoint, asked)
     builds = _check_against_workspace(workspace, asked)
     with transaction.atomic():
-        begun = (
-            Endpoint.objects.filter(id=endpoint.id)
-            .exclude(config_update=ConfigUpdate.IN_PROGRESS)
-            .update(
-                config_update=ConfigUpdate.IN_PROGRESS,
-                pending_version=F("latest_version") + 1,
-                latest_version=F("latest_version") + 1,
-                task=asked.task,
-                updated_at=timezone.now(),
-            )
-        )
-        if not begun:
-            raise _conflict_or_gone(endpoint)
-        version = Endpoint.objects.values_list("latest_version", flat=True).get(id=endpoint.id)
+        version = begin_update(endpoint, task=asked.task)
+        quotas.check_concurrency(workspace, asked.entities, instead_of=endpoint)
         _add_config(endpoint, version, asked, builds)
         events.of_endpoint(endpoint, version, events.CONFIG_UPDATE_STARTED, f"Config {version} begins to roll out.")
         afterwards.reconcile(endpoint)
@@ -133,7 +141,7 @@ def update_config(workspace: Workspace, name: str, asked: ConfigInput) -> Endpoi
 
 def delete_endpoint(workspace: Workspace, name: str) -> None:
     """End the endpoint at once. Its inference table stays: it belongs to the catalog."""
-    endpoint = _own_endpoint(workspace, name)
+    endpoint = own_endpoint(workspace, name)
     with transaction.atomic():
         entities = ServedEntity.objects.filter(config__endpoint=endpoint)
         places = list(entities.values_list("id", "start_sent_to"))
@@ -141,41 +149,16 @@ def delete_endpoint(workspace: Workspace, name: str) -> None:
         afterwards.take_away(workspace.id, name, places)
 
 
-def patch_tags(workspace: Workspace, name: str, add: Sequence[dict[str, str]], delete: Iterable[str]) -> list[dict[str, str]]:
-    """Add or replace tags and delete others; a tag's key is unique. Returns all tags."""
-    with transaction.atomic():
-        endpoint = _locked(_own_endpoint(workspace, name))
-        tags = {tag["key"]: tag for tag in endpoint.tags}
-        tags.update({tag["key"]: tag for tag in add})
-        for key in delete:
-            tags.pop(key, None)
-        endpoint.tags = kept = list(tags.values())
-        endpoint.updated_at = timezone.now()
-        endpoint.save(update_fields=["tags", "updated_at"])
-    return kept
-
-
-def put_ai_gateway(workspace: Workspace, name: str, ai_gateway: dict[str, Any]) -> dict[str, Any]:
-    """Replace the whole AI Gateway config; an empty one removes it. No config update is started [cli]."""
-    with transaction.atomic():
-        endpoint = _locked(_own_endpoint(workspace, name))
-        field = "inference_table_config"
-        _check_table_move(f"ai_gateway.{field}", endpoint.ai_gateway.get(field), ai_gateway.get(field))
-        endpoint.ai_gateway = ai_gateway
-        endpoint.updated_at = timezone.now()
-        endpoint.published_version = None
-        endpoint.save(update_fields=["ai_gateway", "updated_at", "published_version"])
-        afterwards.reconcile(endpoint)
-    return ai_gateway
-
-
-def served_entity(workspace: Workspace, name: str, served_name: str) -> ServedEntity:
-    """The entity of that name in the newest config that has it. Raises ResourceDoesNotExist."""
+def served_entity(workspace: Workspace, name: str, served_name: str, config_version: int | None = None) -> ServedEntity:
+    """The entity of that name in a config, by default the newest that has it. Raises ResourceDoesNotExist."""
     endpoint = get_endpoint(workspace, name)
     named = ServedEntity.objects.select_related("build", "config").filter(config__endpoint=endpoint, name=served_name)
+    if config_version is not None:
+        named = named.filter(config__config_version=config_version)
     entity = named.order_by("-config__config_version").first()
     if entity is None:
-        raise ResourceDoesNotExist(f"Served entity with name {served_name} not found in endpoint {name}.")
+        where = f"endpoint {name}" if config_version is None else f"config version {config_version} of endpoint {name}"
+        raise ResourceDoesNotExist(f"Served entity with name {served_name} not found in {where}.")
     return entity
 
 
@@ -188,7 +171,7 @@ def deployment_events(endpoint: Endpoint, since: timedelta | None = None) -> Que
 # --- steps -------------------------------------------------------------------------------------
 
 
-def _own_endpoint(workspace: Workspace, name: str) -> Endpoint:
+def own_endpoint(workspace: Workspace, name: str) -> Endpoint:
     """An endpoint that the caller may change."""
     endpoint = get_endpoint(workspace, name)
     if endpoint.workspace_id != workspace.id:
@@ -196,12 +179,33 @@ def _own_endpoint(workspace: Workspace, name: str) -> Endpoint:
     return endpoint
 
 
-def _locked(endpoint: Endpoint) -> Endpoint:
+def locked(endpoint: Endpoint) -> Endpoint:
     """The row as it is now, kept from others until the transaction ends (SQLite: the whole database is)."""
     row = Endpoint.objects.select_for_update().filter(id=endpoint.id).first()
     if row is None:
-        raise _does_not_exist(endpoint.name)
+        raise does_not_exist(endpoint.name)
     return row
+
+
+def begin_update(endpoint: Endpoint, **changes: Any) -> int:
+    """Let the endpoint's next config roll out, inside a transaction; returns its number. Raises ResourceConflict.
+
+    The guarded UPDATE decides between two that come at the same time.
+    """
+    begun = (
+        Endpoint.objects.filter(id=endpoint.id)
+        .exclude(config_update=ConfigUpdate.IN_PROGRESS)
+        .update(
+            config_update=ConfigUpdate.IN_PROGRESS,
+            pending_version=F("latest_version") + 1,
+            latest_version=F("latest_version") + 1,
+            updated_at=timezone.now(),
+            **changes,
+        )
+    )
+    if not begun:
+        raise conflict_or_gone(endpoint)
+    return Endpoint.objects.values_list("latest_version", flat=True).get(id=endpoint.id)
 
 
 def _add_config(endpoint: Endpoint, version: int, asked: ConfigInput, builds: Builds) -> None:
@@ -246,6 +250,7 @@ def _check_against_workspace(workspace: Workspace, asked: ConfigInput) -> Builds
         if entity.external_model:
             _check_secret(workspace, entity)
             continue
+        _check_variables(workspace, entity)
         try:
             builds[entity.name] = model_builds.find_or_open(workspace, entity.entity_name, entity.entity_version)
         except ResourceDoesNotExist as error:
@@ -267,6 +272,16 @@ def _check_secret(workspace: Workspace, entity: EntityInput) -> None:
         raise InvalidParameterValue(f"openai_config.openai_api_key refers to {reference}. {error.message}") from error
 
 
+def _check_variables(workspace: Workspace, entity: EntityInput) -> None:
+    """Secrets that environment variables refer to are there [docs: store-env-variable page]."""
+    for name, value in entity.environment_vars.items():
+        if REFERENCE.match(value):
+            try:
+                resolve(workspace, value)
+            except ResourceDoesNotExist as error:
+                raise InvalidParameterValue(f"environment_vars.{name} refers to {value}. {error.message}") from error
+
+
 def _check_change(endpoint: Endpoint, asked: ConfigInput) -> None:
     """External models cannot be added to or removed from an existing endpoint [sdk: ServedEntityInput.external_model]."""
     if endpoint.kind != asked.kind:
@@ -276,11 +291,11 @@ def _check_change(endpoint: Endpoint, asked: ConfigInput) -> None:
             "external_model. Create another endpoint."
         )
     if endpoint.active_version is not None:
-        active = endpoint.configs.get(config_version=endpoint.active_version)
-        _check_table_move("auto_capture_config", active.auto_capture_config, asked.auto_capture_config)
+        active = next(c for c in endpoint.configs.all() if c.config_version == endpoint.active_version)
+        check_table_move("auto_capture_config", active.auto_capture_config, asked.auto_capture_config)
 
 
-def _check_table_move(field: str, now: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:
+def check_table_move(field: str, now: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:
     """An enabled inference table stays where it is; to move it, switch it off first [sdk: AutoCaptureConfigInput]."""
     if not now or not asked or not now.get("enabled", True) or not asked.get("enabled", True):
         return
@@ -292,9 +307,9 @@ def _check_table_move(field: str, now: dict[str, Any] | None, asked: dict[str, A
             )
 
 
-def _conflict_or_gone(endpoint: Endpoint) -> ResourceConflict | ResourceDoesNotExist:
+def conflict_or_gone(endpoint: Endpoint) -> ResourceConflict | ResourceDoesNotExist:
     if not Endpoint.objects.filter(id=endpoint.id).exists():
-        return _does_not_exist(endpoint.name)
+        return does_not_exist(endpoint.name)
     return ResourceConflict(
         f"Endpoint {endpoint.name} is currently updating. Wait until its config_update is no longer IN_PROGRESS."
     )
@@ -304,5 +319,5 @@ def _already_exists(name: str) -> ResourceAlreadyExists:
     return ResourceAlreadyExists(f"Serving endpoint with name {name} already exists.")
 
 
-def _does_not_exist(name: str) -> ResourceDoesNotExist:
+def does_not_exist(name: str) -> ResourceDoesNotExist:
     return ResourceDoesNotExist(f"Serving endpoint with name {name} not found.")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from sandbox.serving.models import Deployment, Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces.clock import epoch_ms
 from sandbox.workspaces.models import Workspace
@@ -9,16 +11,22 @@ from sandbox.workspaces.models import Workspace
 Json = dict[str, Any]
 
 
-def detailed(endpoint: Endpoint, viewer: Workspace) -> Json:
-    """One endpoint in full. `config` is absent until one is active; a failed config stays visible as `pending_config`."""
-    active, pending = config_of(endpoint, endpoint.active_version), config_of(endpoint, endpoint.pending_version)
+def detailed(endpoint: Endpoint, viewer: Workspace, permission_level: str = "") -> Json:
+    """One endpoint in full. `config` is absent until one is active; a failed config stays visible as `pending_config`.
+
+    A stopped endpoint shows the config that a start brings back. The permission level is that of the workspace's owner
+    when none is given.
+    """
+    shown, pending = config_of(endpoint, endpoint.shown_version), config_of(endpoint, endpoint.pending_version)
     body = _common(endpoint)
-    body["permission_level"] = "CAN_MANAGE" if endpoint.workspace_id == viewer.id else "CAN_QUERY"
+    body["permission_level"] = permission_level or ("CAN_MANAGE" if endpoint.workspace_id == viewer.id else "CAN_QUERY")
     body["route_optimized"] = endpoint.route_optimized
+    if endpoint.route_optimized:
+        body["endpoint_url"] = f"{settings.SITE_URL}/serving-endpoints/{endpoint.name}/invocations"
     if endpoint.email_notifications:
         body["email_notifications"] = endpoint.email_notifications
-    if active:
-        body["config"] = _config(endpoint, active)
+    if shown:
+        body["config"] = _config(endpoint, shown)
     if pending:
         body["pending_config"] = {**_config(endpoint, pending), "start_time": epoch_ms(pending.created_at)}
     return body
@@ -27,11 +35,11 @@ def detailed(endpoint: Endpoint, viewer: Workspace) -> Json:
 def summary(endpoint: Endpoint) -> Json:
     """One line of the list: the config in short form."""
     body = _common(endpoint)
-    active = config_of(endpoint, endpoint.active_version)
-    if active:
+    shown = config_of(endpoint, endpoint.shown_version)
+    if shown:
         body["config"] = {
-            "served_entities": [_spec(endpoint, e) for e in active.entities.all()],
-            "served_models": [_model_spec(e) for e in active.entities.all() if endpoint.kind == EndpointKind.CUSTOM],
+            "served_entities": [_spec(endpoint, e) for e in shown.entities.all()],
+            "served_models": [_model_spec(e) for e in shown.entities.all() if endpoint.kind == EndpointKind.CUSTOM],
         }
     return body
 
@@ -55,13 +63,24 @@ def _common(endpoint: Endpoint) -> Json:
         "creation_timestamp": epoch_ms(endpoint.created_at),
         "last_updated_timestamp": epoch_ms(endpoint.updated_at),
         "description": endpoint.description,
-        "state": {"ready": "READY" if is_ready(endpoint) else "NOT_READY", "config_update": endpoint.config_update},
+        "state": _state(endpoint),
         "tags": endpoint.tags,
     }
-    for name in ("task", "ai_gateway", "budget_policy_id"):
+    for name in ("task", "ai_gateway", "telemetry_config", "budget_policy_id"):
         if getattr(endpoint, name):
             body[name] = getattr(endpoint, name)
+    if endpoint.budget_policy_id:
+        body["usage_policy_id"] = endpoint.budget_policy_id
     return body
+
+
+def _state(endpoint: Endpoint) -> Json:
+    """`suspend` is not in the SDK's type; real answers carry it (seen in published recordings)."""
+    return {
+        "ready": "READY" if is_ready(endpoint) else "NOT_READY",
+        "config_update": endpoint.config_update,
+        "suspend": "STOPPED" if endpoint.is_stopped else "NOT_SUSPENDED",
+    }
 
 
 def _config(endpoint: Endpoint, config: EndpointConfig) -> Json:

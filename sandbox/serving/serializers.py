@@ -1,33 +1,37 @@
 """Bodies of the serving-endpoints API, field for field [sdk: service/serving.py], and the sentences that explain a refusal."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework import serializers
 
 from sandbox.errors import InvalidParameterValue
+from sandbox.serving.ai_gateway import (
+    MAX_RATE_LIMITS,
+    AiGatewayBody,
+    InferenceTableBody,
+    OldRateLimitBody,
+    check_kind,
+    with_defaults,
+)
 from sandbox.serving.entity_rules import WORKLOAD_SIZES, WORKLOAD_TYPES, read_entities
+from sandbox.serving.fields import TextMap, checked, choices, optional
 from sandbox.serving.inputs import ConfigInput, EndpointInput
+from sandbox.serving.models import EndpointKind, PermissionLevel
 from sandbox.serving.traffic import complete_routes
 
 NAME = re.compile(r"^[A-Za-z0-9_-]{1,63}$")
 RESERVED_PREFIX = "databricks-"
 WHOLE_PERCENTAGE = "It must be a whole number from 0 to 100."
-
-
-def optional(**more: Any) -> dict[str, Any]:
-    """Arguments of a field that may be left out or null."""
-    return {"required": False, "allow_null": True, **more}
-
-
-def choices(words: tuple[str, ...]) -> dict[str, Any]:
-    return optional(choices=words, error_messages={"invalid_choice": f'"{{input}}" is not valid. Use {", ".join(words)}.'})
-
-
-class TextMap(serializers.DictField):
-    """A map from text to text."""
-
-    child = serializers.CharField(allow_blank=True, trim_whitespace=False)
+MAX_DESCRIPTION_CHARACTERS = 4096
+MAX_TAGS = 50
+MAX_RECIPIENTS = 20
+MAX_PERMISSIONS = 500
+TELEMETRY_FEATURES = tuple(f"TELEMETRY_FEATURE_{word}" for word in ("INFERENCE_TABLE", "LOGS", "METRICS", "TRACES"))
+TABLE = r"^[^.\s/]+\.[^.\s/]+\.[^.\s/]+$"
+THREE_LEVELS: dict[str, Any] = {"invalid": "It must be a full table name: catalog.schema.table."}
+ADDRESS: dict[str, Any] = {"max_length": 254, "error_messages": {"invalid": "It must be an e-mail address."}}
 
 
 class CommonEntityBody(serializers.Serializer[Any]):
@@ -78,15 +82,6 @@ class TrafficConfigBody(serializers.Serializer[Any]):
     routes = RouteBody(many=True, allow_empty=False)
 
 
-class InferenceTableBody(serializers.Serializer[Any]):
-    """`auto_capture_config` and `ai_gateway.inference_table_config` have the same four fields."""
-
-    enabled = serializers.BooleanField(**optional())
-    catalog_name = serializers.RegexField(r"^[^.\s/]+$", **optional(max_length=100))
-    schema_name = serializers.RegexField(r"^[^.\s/]+$", **optional(max_length=100))
-    table_name_prefix = serializers.RegexField(r"^[A-Za-z0-9_-]+$", **optional(max_length=100))
-
-
 class ConfigBody(serializers.Serializer[Any]):
     served_entities = ServedEntityBody(many=True, **optional())
     served_models = ServedModelBody(many=True, **optional())
@@ -99,24 +94,72 @@ class TagBody(serializers.Serializer[Any]):
     value = serializers.CharField(**optional(max_length=255, allow_blank=True))
 
 
-class AiGatewayBody(serializers.Serializer[Any]):
-    """Kept and echoed. Of it only inference_table_config has an effect here yet."""
+class EmailNotificationsBody(serializers.Serializer[Any]):
+    """Who gets an e-mail when an update ends, well or not."""
 
-    inference_table_config = InferenceTableBody(**optional())
-    usage_tracking_config = serializers.DictField(**optional())
-    rate_limits = serializers.ListField(child=serializers.DictField(), **optional())
-    guardrails = serializers.DictField(**optional())
-    fallback_config = serializers.DictField(**optional())
+    on_update_success = serializers.ListField(child=serializers.EmailField(**ADDRESS), **optional(max_length=MAX_RECIPIENTS))
+    on_update_failure = serializers.ListField(child=serializers.EmailField(**ADDRESS), **optional(max_length=MAX_RECIPIENTS))
+
+
+class NotificationsBody(serializers.Serializer[Any]):
+    email_notifications = EmailNotificationsBody(**optional())
+
+
+class TelemetryTablesBody(serializers.Serializer[Any]):
+    logs_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
+    metrics_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
+    traces_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
+    annotations_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
+
+
+class TelemetryTableBody(serializers.Serializer[Any]):
+    name = serializers.CharField(**optional(max_length=255))
+    sampling_fraction = serializers.FloatField(**optional(min_value=0, max_value=1))
+
+
+class TelemetryBody(serializers.Serializer[Any]):
+    table_names = TelemetryTablesBody(**optional())
+    telemetry_profile_id = serializers.CharField(**optional(max_length=100))
+    enabled_telemetry_features = serializers.ListField(
+        child=serializers.ChoiceField(TELEMETRY_FEATURES), **optional(max_length=10)
+    )
+    inference_table_config = TelemetryTableBody(**optional())
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("table_names") and attrs.get("telemetry_profile_id"):
+            raise serializers.ValidationError("Give table_names or telemetry_profile_id, not both.")
+        return attrs
+
+
+class TelemetryPatchBody(serializers.Serializer[Any]):
+    telemetry_config = TelemetryBody(**optional())
+
+
+class PermissionBody(serializers.Serializer[Any]):
+    user_name = serializers.CharField(**optional(max_length=254))
+    group_name = serializers.CharField(**optional(max_length=128))
+    service_principal_name = serializers.CharField(**optional(max_length=254))
+    permission_level = serializers.ChoiceField(
+        PermissionLevel.values,
+        error_messages={"invalid_choice": f'"{{input}}" is not valid. Use {", ".join(PermissionLevel.values)}.'},
+    )
+
+
+class PermissionsBody(serializers.Serializer[Any]):
+    access_control_list = PermissionBody(many=True, **optional(max_length=MAX_PERMISSIONS))
 
 
 class CreateEndpointBody(serializers.Serializer[Any]):
     name = serializers.CharField()
     config = ConfigBody()
-    description = serializers.CharField(**optional(allow_blank=True))
-    tags = TagBody(many=True, **optional())
+    description = serializers.CharField(**optional(allow_blank=True, max_length=MAX_DESCRIPTION_CHARACTERS))
+    tags = TagBody(many=True, **optional(max_length=MAX_TAGS))
     ai_gateway = AiGatewayBody(**optional())
-    email_notifications = serializers.DictField(**optional())
+    rate_limits = OldRateLimitBody(many=True, **optional(max_length=MAX_RATE_LIMITS))
+    email_notifications = EmailNotificationsBody(**optional())
+    telemetry_config = TelemetryBody(**optional())
     budget_policy_id = serializers.CharField(**optional(allow_blank=True, max_length=100))
+    usage_policy_id = serializers.CharField(**optional(allow_blank=True, max_length=100))
     route_optimized = serializers.BooleanField(**optional())
 
     def validate_name(self, name: str) -> str:
@@ -132,23 +175,38 @@ class CreateEndpointBody(serializers.Serializer[Any]):
 
 
 class TagsBody(serializers.Serializer[Any]):
-    add_tags = TagBody(many=True, **optional())
-    delete_tags = serializers.ListField(child=serializers.CharField(), **optional())
+    add_tags = TagBody(many=True, **optional(max_length=MAX_TAGS))
+    delete_tags = serializers.ListField(child=serializers.CharField(), **optional(max_length=MAX_TAGS))
 
 
 def read_endpoint(data: Any) -> EndpointInput:
     """The body of a create call as checked values. Raises ValidationError or InvalidParameterValue (both answer 400)."""
     body = checked(CreateEndpointBody, data)
+    config = _config(body["config"])
+    ai_gateway = _gateway(body, config)
+    if body.get("route_optimized") and config.kind != EndpointKind.CUSTOM:
+        raise InvalidParameterValue("route_optimized is for custom models and feature serving, not for external models.")
     return EndpointInput(
         name=body["name"],
-        config=_config(body["config"]),
+        config=config,
         description=body.get("description", ""),
-        tags=tuple(tag_of(t) for t in body.get("tags", ())),
-        ai_gateway=body.get("ai_gateway", {}),
+        tags=read_tags(body.get("tags", ())),
+        ai_gateway=ai_gateway,
         email_notifications=body.get("email_notifications", {}),
-        budget_policy_id=body.get("budget_policy_id", ""),
+        telemetry_config=body.get("telemetry_config", {}),
+        budget_policy_id=_policy(body),
         route_optimized=body.get("route_optimized", False),
     )
+
+
+def read_tags(tags: Iterable[dict[str, str]]) -> tuple[dict[str, str], ...]:
+    """Tags with a value, "" when none was given. Raises InvalidParameterValue when a key comes twice."""
+    found = tuple({"key": tag["key"], "value": tag.get("value", "")} for tag in tags)
+    keys = [tag["key"] for tag in found]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise InvalidParameterValue(f"The tag key '{twice}' is given more than once. Keys are unique on an endpoint.")
+    return found
 
 
 def read_config(data: Any) -> ConfigInput:
@@ -156,19 +214,23 @@ def read_config(data: Any) -> ConfigInput:
     return _config(checked(ConfigBody, data))
 
 
-def checked(body: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    """The body's known fields without nulls; unknown ones are ignored, as the real API does."""
-    if not isinstance(data, dict):
-        raise InvalidParameterValue("The body must be a JSON object.")
-    serializer = body(data=data)
-    serializer.is_valid(raise_exception=True)
-    without_nulls = _without_nulls(serializer.validated_data)
-    assert isinstance(without_nulls, dict)
-    return without_nulls
+def _gateway(body: dict[str, Any], config: ConfigInput) -> dict[str, Any]:
+    """The AI Gateway config, with the deprecated rate_limits in its place."""
+    ai_gateway: dict[str, Any] = body.get("ai_gateway", {})
+    if body.get("rate_limits"):
+        if ai_gateway.get("rate_limits"):
+            raise InvalidParameterValue("Give ai_gateway.rate_limits or the deprecated rate_limits, not both.")
+        ai_gateway = {**ai_gateway, "rate_limits": with_defaults(body["rate_limits"])}
+    check_kind(config.kind, ai_gateway)
+    return ai_gateway
 
 
-def tag_of(tag: dict[str, str]) -> dict[str, str]:
-    return {"key": tag["key"], "value": tag.get("value", "")}
+def _policy(body: dict[str, Any]) -> str:
+    """One policy under two names: budget policies are called usage policies by now [manage-serving-endpoints page]."""
+    old, new = body.get("budget_policy_id", ""), body.get("usage_policy_id", "")
+    if old and new and old != new:
+        raise InvalidParameterValue(f"budget_policy_id '{old}' and usage_policy_id '{new}' differ; they are one thing. Give one.")
+    return str(new or old)
 
 
 def _config(body: dict[str, Any]) -> ConfigInput:
@@ -180,11 +242,3 @@ def _config(body: dict[str, Any]) -> ConfigInput:
         routes=complete_routes(pairs, [e.name for e in entities]),
         auto_capture_config=body.get("auto_capture_config", {}),
     )
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list):
-        return [_without_nulls(v) for v in value]
-    return value

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, CONTROL_WAKE
-from sandbox.serving import control_queue, model_builds, rollout, sweep, tick
+from sandbox.serving import control_queue, model_builds, notifications, rollout, sweep, tick
 
 
 @shared_task(name=control_queue.RECONCILE)
@@ -17,6 +17,16 @@ def reconcile(endpoint_id: str) -> None:
 def build(build_id: str) -> None:
     for endpoint_id in model_builds.run(build_id):
         rollout.reconcile(endpoint_id)
+
+
+@shared_task(name=control_queue.NOTIFY)
+def notify(notification_id: str) -> None:
+    notifications.send(int(notification_id))
+
+
+@shared_task(name="serving.notify_due")
+def notify_due() -> None:
+    notifications.send_due()
 
 
 @shared_task(name=CONTROL_WAKE)
@@ -42,5 +52,6 @@ def sweep_task() -> None:
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # a tick that could not run in its second is worth nothing: the next one sees the same
     "serving-tick": {"task": "serving.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "serving-notify-due": {"task": "serving.notify_due", "schedule": 30.0, "options": {"expires": 25}},
     "serving-sweep": {"task": "serving.sweep", "schedule": 30.0, "options": {"expires": 25}},
 }

@@ -15,7 +15,7 @@ from sandbox.errors import (
     ResourceConflict,
     ResourceDoesNotExist,
 )
-from sandbox.serving import operations
+from sandbox.serving import attributes, operations
 from sandbox.serving.foundation import ensure_foundation_endpoints
 from sandbox.serving.models import Endpoint, ModelBuild, ServedEntity
 from sandbox.serving.representation import detailed, summary
@@ -45,7 +45,7 @@ def test_it_works(workspace: Any) -> None:
     body = detailed(operations.get_endpoint(workspace, "churn"), workspace)
 
     assert (body["name"], body["creator"], body["permission_level"]) == ("churn", "ada@example.org", "CAN_MANAGE")
-    assert body["state"] == {"ready": "NOT_READY", "config_update": "IN_PROGRESS"}
+    assert body["state"] == {"ready": "NOT_READY", "config_update": "IN_PROGRESS", "suspend": "NOT_SUSPENDED"}
     assert (body["tags"], body["description"]) == ([{"key": "team", "value": "ml"}], "Who leaves?")
     assert "config" not in body
     pending = body["pending_config"]
@@ -89,8 +89,8 @@ def test_others_see_nothing_of_it(workspace: Any, request: pytest.FixtureRequest
         lambda name: operations.get_endpoint(theirs, name),
         lambda name: operations.delete_endpoint(theirs, name),
         lambda name: operations.update_config(theirs, name, read_config(CONFIG)),
-        lambda name: operations.patch_tags(theirs, name, [{"key": "a", "value": "b"}], []),
-        lambda name: operations.put_ai_gateway(theirs, name, {}),
+        lambda name: attributes.patch_tags(theirs, name, [{"key": "a", "value": "b"}], []),
+        lambda name: attributes.put_ai_gateway(theirs, name, {}),
         lambda name: operations.served_entity(theirs, name, "churn-1"),
     ]
     for attempt in attempts:
@@ -139,7 +139,7 @@ def test_of_many_updates_at_once_one_wins(workspace: Any) -> None:
 
 def test_tags_are_added_replaced_and_deleted(workspace: Any) -> None:
     create(workspace, tags=[{"key": "a", "value": "1"}, {"key": "b", "value": "2"}])
-    tags = operations.patch_tags(workspace, "churn", [{"key": "b", "value": "3"}, {"key": "c", "value": ""}], ["a", "z"])
+    tags = attributes.patch_tags(workspace, "churn", [{"key": "b", "value": "3"}, {"key": "c", "value": ""}], ["a", "z"])
     assert tags == [{"key": "b", "value": "3"}, {"key": "c", "value": ""}]
     assert operations.get_endpoint(workspace, "churn").tags == tags
 
@@ -151,17 +151,17 @@ def test_the_inference_table_follows_the_gateways_config(workspace: Any, redis: 
     chosen = {
         "inference_table_config": {"enabled": True, "catalog_name": "main", "schema_name": "logs", "table_name_prefix": "c"}
     }
-    operations.put_ai_gateway(workspace, "churn", chosen)
+    attributes.put_ai_gateway(workspace, "churn", chosen)
     assert published(redis, workspace, "churn").inference_table == "main.logs.c_payload"
     assert summary(operations.get_endpoint(workspace, "churn"))["ai_gateway"] == chosen
 
     moved = {"inference_table_config": {**chosen["inference_table_config"], "schema_name": "other"}}
     with pytest.raises(InvalidParameterValue, match="schema_name cannot change from 'logs' to 'other'"):
-        operations.put_ai_gateway(workspace, "churn", moved)
+        attributes.put_ai_gateway(workspace, "churn", moved)
 
-    operations.put_ai_gateway(workspace, "churn", {"inference_table_config": {"enabled": False}})
+    attributes.put_ai_gateway(workspace, "churn", {"inference_table_config": {"enabled": False}})
     assert published(redis, workspace, "churn").inference_table == ""
-    operations.put_ai_gateway(workspace, "churn", {})
+    attributes.put_ai_gateway(workspace, "churn", {})
     assert published(redis, workspace, "churn").inference_table == "main.default.churn_payload"
 
 
@@ -172,7 +172,7 @@ def test_an_external_endpoint_is_ready_without_a_replica(workspace: Any, control
     control.run()
 
     body = detailed(operations.get_endpoint(workspace, "chat"), workspace)
-    assert body["state"] == {"ready": "READY", "config_update": "NOT_UPDATING"}
+    assert body["state"] == {"ready": "READY", "config_update": "NOT_UPDATING", "suspend": "NOT_SUSPENDED"}
     assert body["task"] == "llm/v1/chat"
     assert body["config"]["served_entities"][0]["external_model"] == OPENAI
     assert "served_models" not in body["config"]
@@ -231,7 +231,7 @@ def test_the_foundation_endpoint_is_everybodys_and_nobodys(
     for viewer in (workspace, open_workspace(stranger)):
         body = detailed(operations.get_endpoint(viewer, "databricks-bge-large-en"), viewer)
         assert body["permission_level"] == "CAN_QUERY"
-        assert body["state"] == {"ready": "READY", "config_update": "NOT_UPDATING"}
+        assert body["state"] == {"ready": "READY", "config_update": "NOT_UPDATING", "suspend": "NOT_SUSPENDED"}
         assert (body["task"], body["config"]["config_version"]) == ("llm/v1/embeddings", 1)
         assert "all-MiniLM-L6-v2" in body["config"]["served_entities"][0]["foundation_model"]["description"]
         for attempt in (
