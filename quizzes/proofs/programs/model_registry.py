@@ -19,7 +19,7 @@ def registry_get(client: ProofClient, call: str, **query: str) -> Exchange:
     return client.http("GET", f"{MLFLOW}/{call}?{urlencode(query)}")
 
 
-def _source(client: ProofClient, version: str = "1") -> str:
+def source_of(client: ProofClient, version: str = "1") -> str:
     """Where the files of an example version lie, as models:/<id of the logged model>."""
     with client.unrecorded():
         found = parsed(registry_get(client, "model-versions/get", name=CHURN, version=version))
@@ -29,7 +29,7 @@ def _source(client: ProofClient, version: str = "1") -> str:
         raise ProofCouldNotRun(f"Version {version} of {CHURN} is not registered in this workspace.") from None
 
 
-def _add_version(client: ProofClient, name: str, source: str) -> Exchange:
+def add_version(client: ProofClient, name: str, source: str) -> Exchange:
     body = {"name": name, "source": source, "model_id": source.removeprefix("models:/")}
     return client.http("POST", f"{MLFLOW}/model-versions/create", body)
 
@@ -38,10 +38,10 @@ def _add_version(client: ProofClient, name: str, source: str) -> Exchange:
 def own_model(client: ProofClient, versions: int) -> Iterator[str]:
     """A registered model of this run's own with that many versions; removed at the end."""
     name = f"main.default.{client.prefix}"
-    source = _source(client)
+    source = source_of(client)
     with client.unrecorded():
         made = client.http("POST", f"{MLFLOW}/registered-models/create", {"name": name})
-        added = [_add_version(client, name, source) for _ in range(versions)]
+        added = [add_version(client, name, source) for _ in range(versions)]
     try:
         if made.status != 200 or any(each.status != 200 for each in added):
             raise ProofCouldNotRun(f"The model of this proof could not be registered: {made.response_body[:200]}")
@@ -118,7 +118,7 @@ def register_again(client: ProofClient) -> Observation:
     with own_model(client, 1) as name:
         _set_alias(client, name, "champion", "1")
         before = _version(client, name, "1")
-        added = _add_version(client, name, _source(client, "2"))
+        added = add_version(client, name, source_of(client, "2"))
         after = _version(client, name, "1")
         found = parsed(registry_get(client, "model-versions/search", filter=f"name='{name}'")) or {}
     new = (parsed(added) or {}).get("model_version") or {}

@@ -33,21 +33,22 @@ def send_body(
     rows: int = 1,
     change: Mapping[str, Any] | None = None,
     drop: Sequence[str] = (),
-    keep: Sequence[str] | None = None,
+    as_text: Sequence[str] = (),
 ) -> Observation:
     """Deploy version 1 and send `rows` customers in `body`, where $words stand for them.
 
-    `change` sets columns of each row, `drop` takes columns away, `keep` leaves those alone.
+    `change` sets columns of each row, `drop` takes columns away, `as_text` sends their values as strings.
     """
     name = client.endpoint_name()
     client.deploy(name, churn_config({"1": 100}))
     plain = [customer(client, position) for position in range(rows)]
-    records = [_changed(record, change or {}, drop, keep) for record in plain]
+    records = [_changed(record, change or {}, drop, as_text) for record in plain]
     expected = _predictions(client.invoke(name, {"dataframe_records": plain}))
     asked = client.invoke(name, filled(body, records))
     predictions = _predictions(asked)
     facts = answer_facts(asked)
     facts |= {"predictions": len(predictions), "same_as_records": asked.status == 200 and predictions == expected}
+    facts |= {"null_predictions": None in predictions}
     facts |= {"body_keys": sorted(parsed(asked) or {}) if isinstance(parsed(asked), dict) else []}
     return Observation(facts, client.exchanges, [row(asked, rows=rows)])
 
@@ -63,8 +64,8 @@ def filled(body: Any, records: list[Record]) -> Any:
     return body
 
 
-def _changed(record: Record, change: Mapping[str, Any], drop: Sequence[str], keep: Sequence[str] | None) -> Record:
-    kept = {name: value for name, value in record.items() if name not in drop and (keep is None or name in keep)}
+def _changed(record: Record, change: Mapping[str, Any], drop: Sequence[str], as_text: Sequence[str]) -> Record:
+    kept = {name: str(value) if name in as_text else value for name, value in record.items() if name not in drop}
     return {**kept, **change}
 
 
@@ -108,12 +109,28 @@ def read_answer(client: ProofClient, steps: Sequence[Any], rows: int = 3) -> Obs
     name = client.endpoint_name()
     client.deploy(name, churn_config({"1": 100}))
     asked = client.invoke(name, {"dataframe_records": [customer(client, position) for position in range(rows)]})
-    value, error = _walk(parsed(asked), steps)
+    value, error = walk(parsed(asked), steps)
     facts = {**answer_facts(asked), "found": not error, "error": error, "is_a_label": value in {"Yes", "No"}}
     return Observation(facts, client.exchanges, [row(asked, path=str(list(steps)), found=str(value)[:60])])
 
 
-def _walk(value: Any, steps: Sequence[Any]) -> tuple[Any, str]:
+def query_by_sdk(client: ProofClient, method: str, field: str, attribute: str) -> Observation:
+    """Call `w.serving_endpoints.<method>(name=…, <field>=rows)` of the SDK and read `.<attribute>` of what comes back."""
+    name = client.endpoint_name()
+    client.deploy(name, churn_config({"1": 100}))
+    rows = [customer(client, position) for position in range(2)]
+    function = getattr(client.workspace.serving_endpoints, method, None)
+    error, value = "AttributeError" if function is None else "", None
+    if function is not None:
+        try:
+            value = getattr(function(name=name, **{field: rows}), attribute)
+        except (TypeError, AttributeError) as raised:
+            error = type(raised).__name__
+    facts = {"error": error, "values": len(value) if isinstance(value, list) else 0}
+    return Observation(facts, client.exchanges)
+
+
+def walk(value: Any, steps: Sequence[Any]) -> tuple[Any, str]:
     """The value at the end, or None and the name of the exception that Python raises on the way."""
     try:
         for step in steps:
@@ -177,5 +194,6 @@ PROGRAMS: dict[str, Program] = {
     "send_body": Program(send_body, needs_models=True),
     "ask_at": Program(ask_at, needs_models=True),
     "read_answer": Program(read_answer, needs_models=True),
+    "query_by_sdk": Program(query_by_sdk, needs_models=True),
     "call_api": Program(call_api, needs_models=True),
 }
