@@ -9,8 +9,10 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from quizzes.behaviours import BEHAVIOURS
-from quizzes.models import Attempt, AttemptItem, Exam, Form, Item, ItemVersion, Objective, Option, Response
-from quizzes.option_order import shuffled
+from quizzes.models import Attempt, AttemptItem, Exam, Form, Item, ItemVersion, Kind, Objective, Response
+from quizzes.presented import NoSuchAnswer, present
+from quizzes.scoring import right_answer, score_response
+from quizzes.variants import draw_variant
 from sandbox.public import Person
 
 DRILL_LENGTH = 10
@@ -22,10 +24,6 @@ class NoItems(Exception):
 
 class AttemptClosed(Exception):
     """The attempt is finished and takes no more answers."""
-
-
-class NoSuchOption(Exception):
-    """The submitted number is that of no option of the question."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,8 @@ def start_attempt(
             seed=secrets.randbits(62),
         )
         for position, version in enumerate(versions, 1):
-            AttemptItem.objects.create(attempt=attempt, position=position, version=version)
+            variant = draw_variant(user, version, attempt.seed, position)
+            AttemptItem.objects.create(attempt=attempt, position=position, version=version, variant=variant)
     return attempt
 
 
@@ -63,17 +62,16 @@ def _title(exam: Exam | None, objective: Objective | None, form: Form | None) ->
 
 
 def _versions_for(user: Person, *, exam: Exam | None, objective: Objective | None, form: Form | None) -> list[ItemVersion]:
-    """A form's items in its order; else the items that this learner has answered least often, at most DRILL_LENGTH."""
+    """A form's items in its order; else those of the exam and objective that she has answered least, at most DRILL_LENGTH."""
     usable = Item.objects.usable(timezone.now().date())
     if form is not None:
         return _current_versions(
             usable.filter(form_items__form=form).order_by("form_items__position").values_list("pk", flat=True)
         )
+    if exam is not None:
+        usable = usable.filter(exam=exam)
     if objective is not None:
         usable = usable.filter(objective=objective)
-    elif exam is not None:
-        blueprint = exam.blueprints.first()
-        usable = usable.filter(objective__lines__blueprint=blueprint)
     answered = Count("versions__attempt_items__responses", filter=Q(versions__attempt_items__attempt__user=user))
     by_exposure = list(usable.annotate(answered=answered).order_by("answered").values_list("answered", "pk"))
     chosen = [pk for _, pk in sorted(by_exposure, key=lambda row: (row[0], secrets.randbits(32)))[:DRILL_LENGTH]]
@@ -88,29 +86,31 @@ def _current_versions(item_ids: Iterable[int]) -> list[ItemVersion]:
     return [version for pk in wanted if (version := items[pk].current) is not None]
 
 
-def options_shown(attempt: Attempt, attempt_item: AttemptItem) -> list[Option]:
-    """The options of a question in the order of this attempt."""
-    return shuffled(list(attempt_item.version.options.all()), attempt.seed, attempt_item.position)
-
-
-def record_response(attempt: Attempt, attempt_item: AttemptItem, *, number: int, sequence: int = 1) -> Recorded:
-    """Save the answer `number` (1 is the first option shown). Committed when this returns.
+def record_response(attempt: Attempt, attempt_item: AttemptItem, given: Sequence[int], sequence: int = 1) -> Recorded:
+    """Save an answer by the numbers shown (see Presented.answer). Committed when this returns.
 
     Sent again, the same (question, sequence) is the same answer: the first one counts and is returned.
+    Raises NoSuchAnswer when it is none, AttemptClosed when it comes too late.
     """
-    shown = options_shown(attempt, attempt_item)
-    if not 1 <= number <= len(shown):
-        raise NoSuchOption
+    shown = present(attempt, attempt_item)
+    answer = shown.answer(given)
     if not 1 <= sequence <= BEHAVIOURS[attempt.behaviour].answers_per_item:
-        raise NoSuchOption
+        raise NoSuchAnswer("This question takes no further answer.")
     saved = _saved(attempt_item, sequence)
     if saved is not None:
         return Recorded(saved, is_new=False)
     if attempt.is_finished:
         raise AttemptClosed
+    chosen = next((part.pk for part in shown.parts if [part.position] == answer), None)
     try:
         with transaction.atomic(durable=True):
-            response = Response.objects.create(attempt_item=attempt_item, sequence=sequence, option=shown[number - 1])
+            response = Response.objects.create(
+                attempt_item=attempt_item,
+                sequence=sequence,
+                answer=answer,
+                option_id=chosen if attempt_item.version.kind in {Kind.SINGLE, Kind.COMPUTED} else None,
+                score=score_response(answer, right_answer(shown.kind, shown.authored)),
+            )
             _finish_if_complete(attempt)
     except IntegrityError:  # the same submission arrived twice at once
         saved = _saved(attempt_item, sequence)
@@ -140,10 +140,10 @@ def finish_attempt(attempt: Attempt) -> None:
         attempt.finished_at = now
 
 
-def answers(attempt_items: Sequence[AttemptItem]) -> list[bool | None]:
-    """For each question whether the key was chosen; None where it is open. Expects responses to be prefetched."""
-    marks: list[bool | None] = []
+def marks(attempt_items: Sequence[AttemptItem]) -> list[float | None]:
+    """The score of each question; None where it is open. Expects responses to be prefetched."""
+    found: list[float | None] = []
     for attempt_item in attempt_items:
         given = list(attempt_item.responses.all())
-        marks.append(given[-1].option.is_key if given else None)
-    return marks
+        found.append(given[-1].score if given else None)
+    return found

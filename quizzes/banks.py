@@ -1,7 +1,8 @@
 """Load bank files into the database: idempotent; changed content becomes a new version of its item."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.db import transaction
 from quizzes.bank_files import read_banks, read_catalogue
 from quizzes.item_specs import BankSpec, Catalogue, ItemSpec
 from quizzes.models import Blueprint, BlueprintLine, Exam, Form, FormItem, Item, ItemVersion, Objective, Option
+from quizzes.variant_files import read_variants, recorded_for
+from quizzes.variants import Computed, Wording, add_variants
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,10 @@ class Loaded:
 
 def load_banks(folder: Path) -> Loaded:
     """Bring the database to the state of the folder, in one transaction."""
-    catalogue, banks = read_catalogue(folder), read_banks(folder)
+    catalogue, banks, recorded = read_catalogue(folder), read_banks(folder), read_variants(folder)
     with transaction.atomic():
         _load_catalogue(catalogue)
-        counts = [_load_bank(bank) for bank in banks]
+        counts = [_load_bank(bank, recorded) for bank in banks]
         retired = _retire_missing(banks)
     return Loaded(sum(c[0] for c in counts), sum(c[1] for c in counts), sum(c[2] for c in counts), retired)
 
@@ -57,9 +60,9 @@ def _load_blueprint(exam: Exam, raw: dict[str, Any]) -> None:
     blueprint.lines.exclude(pk__in=kept).delete()
 
 
-def _load_bank(bank: BankSpec) -> tuple[int, int, int]:
+def _load_bank(bank: BankSpec, recorded: Mapping[str, Any]) -> tuple[int, int, int]:
     """(items, new items, new versions) of one bank, whose form holds its items in file order."""
-    loaded = [_load_item(bank, spec) for spec in bank.items]
+    loaded = [load_item(bank.slug, spec, recorded_for(spec, recorded)) for spec in bank.items]
     form, _ = Form.objects.update_or_create(
         slug=bank.slug.replace("_", "-"), defaults={"title": bank.title, "description": bank.description}
     )
@@ -70,27 +73,36 @@ def _load_bank(bank: BankSpec) -> tuple[int, int, int]:
     return len(loaded), sum(is_new for _, is_new, _ in loaded), sum(is_changed for _, _, is_changed in loaded)
 
 
-def _load_item(bank: BankSpec, spec: ItemSpec) -> tuple[Item, bool, bool]:
-    """(item, whether it is new, whether it got a version)."""
-    objective = Objective.objects.get(slug=spec.objective)
+def load_item(bank: str, spec: ItemSpec, computed: Sequence[Computed] = ()) -> tuple[Item, bool, bool]:
+    """(item, whether it is new, whether it got a version). `computed`: what the sandbox reported for its parameters."""
+    objective, exam = Objective.objects.get(slug=spec.objective), Exam.objects.filter(slug=spec.exam).first()
     item, is_new = Item.objects.select_related("current").get_or_create(
-        key=spec.key, defaults={"bank": bank.slug, "objective": objective}
+        key=spec.key, defaults={"bank": bank, "objective": objective}
     )
-    is_changed = item.current is None or item.current.content_sha256 != spec.content_sha256
+    digest = _digest(spec, computed)
+    is_changed = item.current is None or item.current.content_sha256 != digest
     if is_changed:
-        item.current = add_version(item, spec)
-    item.bank, item.objective, item.retired = bank.slug, objective, False
+        item.current = add_version(item, spec, computed)
+    item.bank, item.objective, item.exam, item.difficulty, item.retired = bank, objective, exam, spec.difficulty, False
     item.save()
     return item, is_new, is_changed
 
 
-def add_version(item: Item, spec: ItemSpec) -> ItemVersion:
+def _digest(spec: ItemSpec, computed: Sequence[Computed]) -> str:
+    """Of the wording and, for a computed item, of what the sandbox reported: another key is another version."""
+    parts = [spec.content_sha256, *(one.digest for one in computed)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest() if computed else spec.content_sha256
+
+
+def add_version(item: Item, spec: ItemSpec, computed: Sequence[Computed] = ()) -> ItemVersion:
     """Write the item's next version with its options; attempts keep the versions that they were given."""
     version: ItemVersion = ItemVersion.objects.create(
         item=item,
         number=(item.current.number if item.current else 0) + 1,
-        content_sha256=spec.content_sha256,
+        content_sha256=_digest(spec, computed),
+        kind=spec.kind,
         stem=spec.stem,
+        stimulus=asdict(spec.stimulus) if spec.stimulus else {},
         bloom=spec.bloom,
         exam_wording=spec.exam_wording,
         current_name=spec.current_name,
@@ -100,17 +112,25 @@ def add_version(item: Item, spec: ItemSpec) -> ItemVersion:
         checked_on=spec.checked_on,
         expires_on=spec.expires_on,
         language=spec.language,
+        evidence=[{**asdict(entry), "dated": entry.dated.isoformat()} for entry in spec.evidence],
+        no_proof=spec.no_proof,
+        proof=spec.proof or {},
+        parameters={name: list(values) for name, values in spec.parameters.items()},
+        constraints=list(spec.constraints),
     )
     for position, option in enumerate(spec.options, 1):
         Option.objects.create(
             version=version,
             position=position,
+            prompt=option.prompt,
             text=option.text,
             is_key=option.is_key,
             rationale=option.rationale,
             misconception=option.misconception,
             proof=option.proof or {},
         )
+    if computed:
+        add_variants(version, Wording.of_spec(spec), computed)
     return version
 
 

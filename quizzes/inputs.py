@@ -1,16 +1,55 @@
 """Django form classes: what people type, checked (`Form` is always the exam form, so these end in Input)."""
 
+import re
+from collections.abc import Sequence
+
 from django import forms
+from django.http import QueryDict
 
 from quizzes.models import Cohort
 from quizzes.models.cohorts import JOIN_CODE_LENGTH
 
 
 class AnswerInput(forms.Form):
-    """The number of the chosen option, and which submission to this question it is."""
+    """Which submission to this question it is, and perhaps a step to move (`up-2`: the step numbered 2 goes up by one)."""
 
-    option = forms.IntegerField(min_value=1, max_value=9, error_messages={"required": "Choose an option first."})
     sequence = forms.IntegerField(min_value=1, max_value=99)
+    move = forms.RegexField(r"(up|down)-[1-9]", required=False)
+
+    def moved(self, numbers: Sequence[int]) -> list[int]:
+        """The order with the step moved by one place; a step at the end stays there."""
+        direction, _, name = str(self.cleaned_data["move"]).partition("-")
+        order = list(numbers)
+        if int(name) in order:
+            here = order.index(int(name))
+            there = here - 1 if direction == "up" else here + 1
+            if 0 <= there < len(order):
+                order[here], order[there] = order[there], order[here]
+        return order
+
+
+def numbers_given(posted: QueryDict, kind: str) -> list[int]:
+    """The numbers of a submission, as Presented.answer takes them; what is no number between 0 and 99 counts as -1."""
+    if kind == "matching":
+        fields = sorted(name for name in posted if re.fullmatch(r"match-[1-9]", name))
+        return [_number(str(posted[name]) or "0") for name in fields]
+    return [_number(text) for text in posted.getlist("order" if kind == "ordering" else "option")[:9]]
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 else -1
+
+
+class ReportInput(forms.Form):
+    """A reader's report that something about an item is wrong."""
+
+    text = forms.CharField(
+        min_length=10,
+        max_length=2000,
+        label="What is wrong?",
+        widget=forms.Textarea(attrs={"rows": 4}),
+        error_messages={"required": "Say what is wrong.", "min_length": "Say a little more, so that it can be found."},
+    )
 
 
 class CohortInput(forms.Form):

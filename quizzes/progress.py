@@ -7,7 +7,8 @@ from django.db.models import Count, Q, QuerySet
 
 from quizzes.item_analysis import Facility, facility_of
 from quizzes.labs.runs import latest_results, score_percentage
-from quizzes.models import Attempt, Exam, Lab, LabRun, Objective, Option, Response
+from quizzes.models import Attempt, Exam, ItemVersion, Lab, LabRun, Objective, Response
+from quizzes.scoring import ARRANGED
 from sandbox.public import Person
 
 
@@ -50,7 +51,7 @@ def facility_by_objective(user: Person) -> dict[int, Facility]:
     rows = (
         Response.objects.filter(attempt_item__attempt__user=user)
         .values("attempt_item__version__item__objective")
-        .annotate(n=Count("pk"), right=Count("pk", filter=Q(option__is_key=True)))
+        .annotate(n=Count("pk"), right=Count("pk", filter=Q(score__gte=1)))
         .order_by()
     )
     found = {row["attempt_item__version__item__objective"]: facility_of(row["right"], row["n"]) for row in rows}
@@ -62,7 +63,7 @@ def exam_progress(user: Person, exam: Exam) -> list[ObjectiveProgress]:
     blueprint = exam.blueprints.first()
     if blueprint is None:
         return []
-    usable = Count("objective__items", filter=Q(objective__items__retired=False), distinct=True)
+    usable = Count("objective__items", filter=Q(objective__items__retired=False, objective__items__exam=exam), distinct=True)
     lines = blueprint.lines.select_related("objective").annotate(items=usable)
     facilities = facility_by_objective(user)
     return [
@@ -95,7 +96,7 @@ def _counted(attempts: QuerySet[Attempt]) -> "QuerySet[CountedAttempt]":
     return attempts.annotate(
         questions=Count("attempt_items", distinct=True),
         answered=Count("attempt_items__responses", distinct=True),
-        right=Count("attempt_items__responses", filter=Q(attempt_items__responses__option__is_key=True), distinct=True),
+        right=Count("attempt_items__responses", filter=Q(attempt_items__responses__score__gte=1), distinct=True),
     )
 
 
@@ -114,7 +115,9 @@ def has_answered(user: Person, item_id: int) -> bool:
     return Response.objects.filter(attempt_item__attempt__user=user, attempt_item__version__item_id=item_id).exists()
 
 
-def chosen_options(user: Person, item_id: int) -> set[int]:
-    """Ids of the options that the learner has chosen for the item so far."""
-    chosen = Option.objects.filter(version__item_id=item_id, responses__attempt_item__attempt__user=user)
-    return set(chosen.values_list("pk", flat=True))
+def chosen_positions(user: Person, version: ItemVersion) -> set[int]:
+    """Authoring positions of the options of this version that the learner has chosen so far; empty for what is arranged."""
+    if version.kind in ARRANGED:
+        return set()
+    given = Response.objects.filter(attempt_item__version=version, attempt_item__attempt__user=user)
+    return {position for answer in given.values_list("answer", flat=True) for position in answer}

@@ -7,10 +7,11 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from quizzes.models import LabRun, Option, ProofRun
+from quizzes.models import DraftProof, ItemVariant, LabRun, Option, ProofRun
 from quizzes.proofs.access import client_for
 from quizzes.proofs.programs import PROGRAMS
-from quizzes.proofs.run import Proof, run_proof
+from quizzes.proofs.run import run_proof
+from quizzes.proofs.targets import Target, must_hold, proof_of
 from quizzes.queue import QueueAway, enqueue
 from sandbox import public
 
@@ -19,19 +20,22 @@ log = logging.getLogger(__name__)
 MAX_RUNNING = 3
 """Replays wait for rollouts, which need threads of the same control worker (8): leave it most of them."""
 LONGEST_RUN = timedelta(minutes=5)
+_FIELDS: dict[type, str] = {Option: "option", ItemVariant: "variant"}
+"""Fields of ProofRun by what is replayed; an ordering's version is the third."""
 TASK = "quizzes.replay_proof"
 NOT_YOURS = "The replay could not be started: the site's background worker cannot be reached. Try again in a moment."
 
 
-def request_replay(user: public.Person, option: Option) -> ProofRun:
-    """Queue a replay; one that is under way for the same option is returned instead."""
+def request_replay(user: public.Person, target: Target) -> ProofRun:
+    """Queue a replay; one that is under way for the same thing is returned instead."""
+    what = {_FIELDS.get(type(target), "version"): target}
     with transaction.atomic():
         under_way = [ProofRun.State.QUEUED, ProofRun.State.RUNNING]
         recent = timezone.now() - LONGEST_RUN
-        existing = ProofRun.objects.filter(user=user, option=option, state__in=under_way, created_at__gt=recent).first()
+        existing = ProofRun.objects.filter(user=user, **what, state__in=under_way, created_at__gt=recent).first()
         if existing is not None:
             return existing
-        run = ProofRun.objects.create(user=user, option=option, message="Waiting for the background worker.")
+        run = ProofRun.objects.create(user=user, **what, message="Waiting for the background worker.")
     try:
         enqueue(TASK, run.pk)
     except QueueAway:
@@ -50,26 +54,27 @@ def claim(run_id: int) -> ProofRun | None:
     )
     if not claimable.update(state=ProofRun.State.RUNNING, started_at=timezone.now(), message="Opening your workspace."):
         return None
-    return ProofRun.objects.select_related("option", "user").get(pk=run_id)
+    return ProofRun.objects.select_related("option", "version", "variant__version", "user").get(pk=run_id)
 
 
 def is_crowded() -> bool:
     """Whether as many replays and lab solutions are running as may run at once."""
     recent = timezone.now() - LONGEST_RUN
     replays = ProofRun.objects.filter(state=ProofRun.State.RUNNING, started_at__gt=recent).count()
-    return replays + LabRun.objects.filter(solving_since__gt=recent).count() >= MAX_RUNNING
+    drafts = DraftProof.objects.filter(state=ProofRun.State.RUNNING, started_at__gt=recent).count()
+    return replays + drafts + LabRun.objects.filter(solving_since__gt=recent).count() >= MAX_RUNNING
 
 
 def replay(run: ProofRun) -> None:
-    """Run the option's proof in the learner's workspace and keep what was seen."""
-    proof = Proof.of(run.option.proof)
+    """Run the proof in the learner's workspace and keep what was seen."""
+    proof = proof_of(run.target)
     try:
         with client_for(run.user, f"proof-{run.pk}") as (client, workspace_id):
             if PROGRAMS[proof.program].needs_models:
                 _say(run, "Registering the example models.")
                 public.install_example_models(workspace_id)
             _say(run, "Sending the requests to the sandbox.")
-            result = run_proof(proof, client, is_key=run.option.is_key)
+            result = run_proof(proof, client, is_key=must_hold(run.target))
     except Exception as error:
         log.exception("proof run %s failed", run.pk)
         _finish(run, ProofRun.State.ERROR, message=f"The sandbox could not run the proof: {error}"[:500])

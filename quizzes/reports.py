@@ -111,7 +111,7 @@ def _answers(cohort: Cohort) -> dict[tuple[int, int], _Answers]:
         .values("attempt_item__attempt__user", "attempt_item__version__item__objective")
         .annotate(
             n=Count("pk"),
-            right=Count("pk", filter=Q(option__is_key=True)),
+            right=Count("pk", filter=Q(score__gte=1)),
             attempts=Count("attempt_item__attempt", distinct=True),
         )
         .order_by()

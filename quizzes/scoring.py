@@ -1,7 +1,38 @@
-"""Scores of responses and attempts; pure."""
+"""How answers score, in this one place; pure.
 
-from collections.abc import Iterable
+An answer is a list of authoring positions (1 is what stands first in the bank file):
+
+* single, computed: ``[position of the chosen option]``
+* multiple: the positions of the chosen options, ascending
+* ordering: the positions of the steps in the order that was given; right is ``[1, 2, 3, …]``
+* matching: for each prompt, in authoring order, the position of the option whose text was matched to it; of options with
+  the same text the first stands for all
+
+An answer that is entirely right has one point, every other none: all or nothing for every kind, and no penalty for guessing.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Part(Protocol):
+    """What scoring needs to know of an option, a step or a pair."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def prompt(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def is_key(self) -> bool: ...
+    @property
+    def misconception(self) -> str: ...
+
+
+ARRANGED = {"ordering", "matching"}
+"""Kinds in which everything has a place, rather than some options being chosen."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +49,37 @@ class Score:
         return round(100 * self.raw / self.answered) if self.answered else None
 
 
-def score_response(*, is_key: bool) -> float:
-    """A point for the key, nothing for a distractor: single best answer, no penalty for guessing."""
-    return 1.0 if is_key else 0.0
+def right_answer(kind: str, parts: Sequence[Part]) -> list[int]:
+    """The answer that has the point. `parts` in authoring order."""
+    if kind == "ordering":
+        return [part.position for part in parts]
+    if kind == "matching":
+        return [first_with_text(parts, pair.text) for pair in parts if pair.prompt]
+    return [part.position for part in parts if part.is_key]
 
 
-def score_attempt(answers: Iterable[bool | None]) -> Score:
-    """Fold an attempt's questions: True = key chosen, False = distractor chosen, None = open."""
-    marks = list(answers)
-    given = [mark for mark in marks if mark is not None]
-    return Score(raw=sum(score_response(is_key=mark) for mark in given), maximum=float(len(marks)), answered=len(given))
+def first_with_text(parts: Sequence[Part], text: str) -> int:
+    """Position of the first part with this text: matches that read the same are the same."""
+    return next(part.position for part in parts if part.text == text)
+
+
+def score_response(answer: Sequence[int], right: Sequence[int]) -> float:
+    """A point for the right answer, nothing for any other."""
+    return 1.0 if list(answer) == list(right) else 0.0
+
+
+def score_attempt(marks: Iterable[float | None]) -> Score:
+    """Fold an attempt's questions: the score of each, None where it is open."""
+    scores = list(marks)
+    given = [mark for mark in scores if mark is not None]
+    return Score(raw=float(sum(given)), maximum=float(len(scores)), answered=len(given))
+
+
+def beliefs_shown(kind: str, parts: Sequence[Part], answer: Sequence[int]) -> list[str]:
+    """Tags of the misconceptions that an answer shows: of chosen distractors, misplaced steps and mismatched pairs."""
+    if kind in ARRANGED:
+        placed = parts if kind == "ordering" else [part for part in parts if part.prompt]
+        wrong = [part for part, given, right in zip(placed, answer, right_answer(kind, parts), strict=False) if given != right]
+    else:
+        wrong = [part for part in parts if part.position in answer and not part.is_key]
+    return list(dict.fromkeys(part.misconception for part in wrong))

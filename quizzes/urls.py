@@ -1,6 +1,6 @@
 """Pages of the study side."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from quizzes.views import attempts, author, home, instructor, items, joining, labs, study
 
@@ -15,7 +15,8 @@ learner_urls = [
     path("attempts/<int:attempt_id>/finish/", attempts.finish, name="finish_attempt"),
     path("attempts/<int:attempt_id>/result/", attempts.result, name="attempt_result"),
     path("items/<int:item_id>/", items.item, name="item"),
-    path("items/options/<int:option_id>/prove/", items.prove, name="prove"),
+    path("items/<int:item_id>/report/", items.report, name="report_problem"),
+    re_path(r"^items/(?P<kind>options|versions|variants)/(?P<target_id>\d{1,18})/prove/$", items.prove, name="prove"),
     path("proofs/<int:run_id>/", items.proof_run, name="proof_run"),
     path("join/", joining.join, name="join"),
     path("join/<slug:code>/", joining.join, name="join_with"),

@@ -3,9 +3,9 @@
 from quizzes.models.attempts import Attempt, AttemptItem, Response
 from quizzes.models.cohorts import Assignment, Cohort, Enrolment
 from quizzes.models.exams import Blueprint, BlueprintLine, Exam, Form, FormItem, Objective
-from quizzes.models.items import Item, ItemVersion, Option
+from quizzes.models.items import Item, ItemEvent, ItemVariant, ItemVersion, Kind, Option, ProblemReport
 from quizzes.models.labs import CheckResult, Lab, LabRun
-from quizzes.models.proofs import ProofRun
+from quizzes.models.proofs import DraftProof, ProofRun
 
 __all__ = [
     "Assignment",
@@ -15,16 +15,21 @@ __all__ = [
     "BlueprintLine",
     "CheckResult",
     "Cohort",
+    "DraftProof",
     "Enrolment",
     "Exam",
     "Form",
     "FormItem",
     "Item",
+    "ItemEvent",
+    "ItemVariant",
     "ItemVersion",
+    "Kind",
     "Lab",
     "LabRun",
     "Objective",
     "Option",
+    "ProblemReport",
     "ProofRun",
     "Response",
 ]

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import models
 
 from quizzes.models.exams import Exam, Form, Objective
-from quizzes.models.immutable import AppendOnly
-from quizzes.models.items import ItemVersion, Option
+from quizzes.models.immutable import AppendOnly, AppendOnlyQuerySet
+from quizzes.models.items import ItemVariant, ItemVersion, Option
 
 
 class Attempt(models.Model):
@@ -39,11 +39,13 @@ class Attempt(models.Model):
 
 
 class AttemptItem(AppendOnly):
-    """A question of an attempt: the item version is pinned when the attempt starts."""
+    """A question of an attempt: item version and variant are pinned when the attempt starts."""
 
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="attempt_items")
     position = models.PositiveSmallIntegerField()
     version = models.ForeignKey(ItemVersion, on_delete=models.PROTECT, related_name="attempt_items")
+    variant = models.ForeignKey(ItemVariant, on_delete=models.PROTECT, null=True, related_name="attempt_items")
+    """The parameters that a computed item is asked with; None for every other kind."""
 
     class Meta:
         ordering = ["position"]
@@ -56,14 +58,29 @@ class AttemptItem(AppendOnly):
         return f"{self.attempt_id}/{self.position}"
 
 
+class ResponseQuerySet(AppendOnlyQuerySet["Response"]):
+    """Answers never change; what they are worth changes when a key is put right."""
+
+    def rescore(self, score: float) -> int:
+        """Give these answers another score; the number of rows. For key fixes alone, which also write an audit entry."""
+        return models.QuerySet.update(self, score=score)
+
+
 class Response(AppendOnly):
     """One answer. (attempt item, sequence) makes a repeated submission the same answer."""
 
     attempt_item = models.ForeignKey(AttemptItem, on_delete=models.CASCADE, related_name="responses")
     sequence = models.PositiveSmallIntegerField()
     """1 for the first answer to this question in this attempt; a drill takes no second."""
-    option = models.ForeignKey(Option, on_delete=models.PROTECT, related_name="responses")
+    answer = models.JSONField()
+    """Authoring positions of what was chosen or arranged: see quizzes.scoring."""
+    option = models.ForeignKey(Option, on_delete=models.PROTECT, null=True, related_name="responses")
+    """The one option that was chosen; None for kinds that take more than one."""
+    score = models.FloatField()
+    """Points by the key in force when it was given, or since the last key fix: 0 or 1."""
     answered_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ResponseQuerySet.as_manager()  # type: ignore[misc]  # a queryset that can do one thing more
 
     class Meta:
         ordering = ["attempt_item", "sequence"]
@@ -71,3 +88,8 @@ class Response(AppendOnly):
 
     def __str__(self) -> str:
         return f"answer {self.sequence} to {self.attempt_item}"
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it has the full point."""
+        return self.score >= 1

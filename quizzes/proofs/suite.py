@@ -1,69 +1,73 @@
-"""Run the proofs of many options at once, in fresh workspaces that belong to nobody."""
+"""Run the proofs of many items at once, in fresh workspaces that belong to nobody.
+
+Checks that name the same program with the same arguments are judged by one run of it. Each worker has a workspace of its own
+and runs one program at a time in it.
+"""
 
 import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, Queue
 from time import monotonic
+from typing import Any
 
 from django.db import connection
-from django.db.models import F
 
-from quizzes.models import Option
 from quizzes.proofs.access import client_for, open_client
+from quizzes.proofs.checks import Check
 from quizzes.proofs.client import ProofClient, ProofCouldNotRun
 from quizzes.proofs.observation import Observation
-from quizzes.proofs.run import Proof, ProofResult, run_proof
+from quizzes.proofs.programs import PROGRAMS
+from quizzes.proofs.run import ProofResult, shown
 from sandbox import public
 
-WORKSPACE_LIFETIME_S = 900
-WORKERS = 3
-"""Workspaces at once: each builds the example models once, which is what takes longest."""
+WORKSPACE_LIFETIME_S = 1800
+WORKERS = 6
+"""Workspaces at once: the work is mostly waiting for deployments."""
+
+Job = Sequence[Check]
+"""Checks of one call."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One option's result in the table."""
+    """One check's result in the table; `duration_s` is that of the run, which several checks may share."""
 
-    item_key: str
-    position: int
-    is_key: bool
-    program: str
+    check: Check
     result: ProofResult
     duration_s: float
+    facts: dict[str, Any]
 
 
-def options_with_proofs(keys: Sequence[str] = ()) -> list[list[Option]]:
-    """The current options that have a proof, grouped by item; only the named items if any are named."""
-    options = Option.objects.filter(version__item__current=F("version"), version__item__retired=False).exclude(proof={})
-    if keys:
-        options = options.filter(version__item__key__in=keys)
-    grouped: dict[str, list[Option]] = {}
-    for option in options.select_related("version__item").order_by("version__item__key", "position"):
-        grouped.setdefault(option.version.item.key, []).append(option)
-    return list(grouped.values())
+def jobs_for(checks: Sequence[Check]) -> list[Job]:
+    """The checks by call: those that build or wait for nothing come last, so that no worker is alone at the end."""
+    by_call: dict[str, list[Check]] = {}
+    for check in checks:
+        by_call.setdefault(check.call, []).append(check)
+    return sorted(by_call.values(), key=lambda job: not PROGRAMS[job[0].proof.program].needs_models)
 
 
-def run_all(groups: Sequence[Sequence[Option]], site_url: str, user: public.Person | None) -> Iterator[Line]:
+def run_all(checks: Sequence[Check], site_url: str, user: public.Person | None, workers: int = WORKERS) -> Iterator[Line]:
     """The lines as they come: in fresh isolated workspaces, one for each worker, or all in the user's own."""
-    waiting: Queue[Sequence[Option]] = Queue()
-    for group in groups:
-        waiting.put(group)
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for future in as_completed([pool.submit(_work, waiting, site_url, user) for _ in range(WORKERS)]):
+    waiting: Queue[Job] = Queue()
+    for job in jobs_for(checks):
+        waiting.put(job)
+    count = 1 if user is not None else max(1, min(workers, waiting.qsize()))
+    with ThreadPoolExecutor(max_workers=count) as pool:
+        for future in as_completed([pool.submit(_work, waiting, site_url, user) for _ in range(count)]):
             yield from future.result()
 
 
-def _work(waiting: "Queue[Sequence[Option]]", site_url: str, user: public.Person | None) -> list[Line]:
-    """Take items until none is left. Two items never run in one workspace at the same time."""
+def _work(waiting: "Queue[Job]", site_url: str, user: public.Person | None) -> list[Line]:
+    """Take calls until none is left; two never run in one workspace at the same time."""
     lines: list[Line] = []
     try:
         with _client(site_url, user) as (client, workspace_id):
             public.install_example_models(workspace_id)
-            while group := _next(waiting):
-                lines += [_run_one(option, client) for option in group]
+            while job := _next(waiting):
+                lines += _run_one(job, client)
     except public.SandboxError as error:
         lines += _give_up(waiting, error.message)
     except (ProofCouldNotRun, OSError) as error:
@@ -73,19 +77,19 @@ def _work(waiting: "Queue[Sequence[Option]]", site_url: str, user: public.Person
     return lines
 
 
-def _next(waiting: "Queue[Sequence[Option]]") -> Sequence[Option]:
-    """The next item's options; empty when there is none."""
+def _next(waiting: "Queue[Job]") -> Job:
+    """The next call's checks; empty when there is none."""
     try:
         return waiting.get_nowait()
     except Empty:
         return ()
 
 
-def _give_up(waiting: "Queue[Sequence[Option]]", message: str) -> list[Line]:
-    """One unconfirmed line for each option that nobody will run any more."""
+def _give_up(waiting: "Queue[Job]", message: str) -> list[Line]:
+    """One unconfirmed line for each check that nobody will run any more."""
     lines: list[Line] = []
-    while group := _next(waiting):
-        lines += [_unrun(option, message) for option in group]
+    while job := _next(waiting):
+        lines += [Line(check, ProofResult(None, Observation({}), message=message), 0.0, {}) for check in job]
     return lines
 
 
@@ -105,13 +109,20 @@ def _client(site_url: str, user: public.Person | None) -> Iterator[tuple[ProofCl
         public.remove_workspace(access.workspace_id)
 
 
-def _run_one(option: Option, client: ProofClient) -> Line:
+def _run_one(job: Job, client: ProofClient) -> list[Line]:
+    """Run the call once and judge every check by it."""
+    proof = job[0].proof
     began = monotonic()
-    client.begin(f"{option.version.item_id}-{option.position}")
-    result = run_proof(Proof.of(option.proof), client, is_key=option.is_key)
-    return Line(option.version.item.key, option.position, option.is_key, option.proof["program"], result, monotonic() - began)
-
-
-def _unrun(option: Option, message: str) -> Line:
-    result = ProofResult(None, Observation({}), message=message)
-    return Line(option.version.item.key, option.position, option.is_key, option.proof["program"], result, 0.0)
+    client.begin(secrets.token_hex(4))
+    try:
+        seen = PROGRAMS[proof.program].function(client, **proof.arguments)
+    except ProofCouldNotRun as error:
+        unseen = ProofResult(None, shown(Observation({}, client.exchanges)), message=str(error))
+        return [Line(check, unseen, monotonic() - began, {}) for check in job]
+    except Exception as error:  # a program's own mistake must not end the run of all others
+        broken = ProofResult(None, shown(Observation({}, client.exchanges)), message=f"{type(error).__name__}: {error}")
+        return [Line(check, broken, monotonic() - began, {}) for check in job]
+    finally:
+        client.clean_up()
+    duration_s = monotonic() - began
+    return [Line(check, replace(check.judge(seen.facts), observation=shown(seen)), duration_s, dict(seen.facts)) for check in job]

@@ -27,6 +27,16 @@ def markdown_line(text: str) -> SafeString:
     return SafeString(_renderer().renderInline(text))
 
 
+@register.filter
+def plain(text: str) -> str:
+    """CommonMark as bare words, for places that take no markup, such as the options of a select."""
+    return "".join(
+        child.content if child.type in {"text", "code_inline"} else " " if child.type in {"softbreak", "hardbreak"} else ""
+        for token in _renderer().parseInline(text)
+        for child in token.children or ()
+    )
+
+
 VERDICTS = {
     "pass": ("Passed", "circle-check", "success"),
     "fail": ("Not yet", "circle-x", "danger"),

@@ -68,9 +68,12 @@ def own_lab_run(user: Person, run_id: int) -> LabRun:
     return get_object_or_404(LabRun.objects.select_related("lab", "user"), pk=run_id, user=user)
 
 
+_PROOF_RUNS = ProofRun.objects.select_related("option__version__item", "version__item", "variant__version__item")
+
+
 def own_proof_run(user: Person, run_id: int) -> ProofRun:
     """A proof replay of the user's own."""
-    return get_object_or_404(ProofRun.objects.select_related("option__version__item"), pk=run_id, user=user)
+    return get_object_or_404(_PROOF_RUNS, pk=run_id, user=user)
 
 
 def wants_fragment(request: HttpRequest) -> bool:

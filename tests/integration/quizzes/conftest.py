@@ -7,10 +7,11 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from quizzes.attempts import options_shown, record_response, start_attempt
+from quizzes.attempts import record_response, start_attempt
 from quizzes.banks import add_version, load_banks
 from quizzes.labs.files import load_labs
 from quizzes.models import Attempt, Form, FormItem, Item, Objective
+from quizzes.presented import present
 from sandbox.models import User
 from tests.unit.quizzes.items import make_item, make_options
 
@@ -54,9 +55,9 @@ def make_form(key_positions: tuple[int, ...] = (0, 1, 2), slug: str = "form", ob
 def answer(attempt: Attempt, position: int, *, rightly: bool) -> None:
     """Answer a question with its key, or with the first distractor shown."""
     question = attempt.attempt_items.get(position=position)
-    shown = options_shown(attempt, question)
+    shown = present(attempt, question).parts
     number = next(n for n, option in enumerate(shown, 1) if option.is_key is rightly)
-    record_response(attempt, question, number=number)
+    record_response(attempt, question, [number])
 
 
 def sat(user: User, form: Form, marks: str) -> Attempt:

@@ -112,7 +112,7 @@ def test_a_proof_run_is_for_its_learner(people: dict[str, Client], proof_run: Pr
 
 def test_a_proof_is_replayed_only_by_who_has_answered(people: dict[str, Client], attempt: Attempt, content: None) -> None:
     option = Option.objects.exclude(proof={})[0]
-    assert people["stranger"].post(reverse("prove", args=[option.pk])).status_code == 404
+    assert people["stranger"].post(reverse("prove", args=["options", option.pk])).status_code == 404
 
 
 @pytest.mark.parametrize("name", ["cohort_progress", "cohort_progress_csv"])

@@ -46,7 +46,7 @@ def broker_away() -> Iterator[None]:
 
 @pytest.mark.usefixtures("broker_away")
 def test_a_replay_that_cannot_be_queued_says_so(option: Option, instructor: User, sign_in: SignIn) -> None:
-    answer = sign_in(instructor).post(reverse("prove", args=[option.pk]), headers={"HX-Request": "true"})
+    answer = sign_in(instructor).post(reverse("prove", args=["options", option.pk]), headers={"HX-Request": "true"})
     run = ProofRun.objects.get()
     assert (run.state, run.message) == (ProofRun.State.ERROR, replays.NOT_YOURS)
     assert "Could not run" in answer.content.decode()

@@ -1,24 +1,85 @@
-"""Points of answers and attempts."""
+"""Points of answers and attempts: all or nothing for every kind."""
+
+from dataclasses import dataclass
 
 import pytest
 
-from quizzes.scoring import Score, score_attempt, score_response
+from quizzes.scoring import Score, beliefs_shown, right_answer, score_attempt, score_response
 
 
-def test_the_key_scores_a_point_and_a_distractor_none() -> None:
-    assert (score_response(is_key=True), score_response(is_key=False)) == (1.0, 0.0)
+@dataclass(frozen=True)
+class Part:
+    position: int
+    text: str
+    is_key: bool = True
+    prompt: str = ""
+    misconception: str = ""
+
+
+def parts(*texts: str, keys: tuple[int, ...] = ()) -> list[Part]:
+    """Options, or steps when no key is named; the belief behind the first is `b1`."""
+    return [
+        Part(number, text, is_key=not keys or number in keys, misconception=f"b{number}") for number, text in enumerate(texts, 1)
+    ]
+
+
+CHOICE = parts("a", "b", "c", "d", keys=(2,))
+TWO = parts("a", "b", "c", "d", "e", keys=(2, 4))
+STEPS = parts("create", "wait", "query", "delete")
+PAIRS = [
+    Part(1, "custom", prompt="pickle", misconception="b1"),
+    Part(2, "external", prompt="gpt", misconception="b2"),
+    Part(3, "custom", prompt="pyfunc", misconception="b3"),
+    Part(4, "feature", is_key=False),
+]
 
 
 @pytest.mark.parametrize(
-    ("answers", "score", "percentage"),
+    ("kind", "shape", "right"),
     [
-        ([True, False, True, None], Score(raw=2.0, maximum=4.0, answered=3), 67),
-        ([None, None], Score(raw=0.0, maximum=2.0, answered=0), None),
-        ([], Score(raw=0.0, maximum=0.0, answered=0), None),
-        ([True], Score(raw=1.0, maximum=1.0, answered=1), 100),
+        ("single", CHOICE, [2]),
+        ("computed", CHOICE, [2]),
+        ("multiple", TWO, [2, 4]),
+        ("ordering", STEPS, [1, 2, 3, 4]),
+        ("matching", PAIRS, [1, 2, 1]),  # the third match reads like the first
     ],
 )
-def test_an_attempt_is_the_sum_of_its_answers(answers: list[bool | None], score: Score, percentage: int | None) -> None:
-    found = score_attempt(answers)
+def test_the_right_answer_has_the_point(kind: str, shape: list[Part], right: list[int]) -> None:
+    assert right_answer(kind, shape) == right
+    assert score_response(right, right_answer(kind, shape)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "answer", "beliefs"),
+    [
+        ("single", CHOICE, [3], ["b3"]),
+        ("multiple", TWO, [2, 5], ["b5"]),
+        ("multiple", TWO, [1, 3], ["b1", "b3"]),
+        ("ordering", STEPS, [2, 1, 3, 4], ["b1", "b2"]),
+        ("matching", PAIRS, [1, 4, 1], ["b2"]),
+        ("matching", PAIRS, [2, 1, 4], ["b1", "b2", "b3"]),
+    ],
+)
+def test_anything_else_has_none_and_shows_a_belief(kind: str, shape: list[Part], answer: list[int], beliefs: list[str]) -> None:
+    assert score_response(answer, right_answer(kind, shape)) == 0.0
+    assert beliefs_shown(kind, shape, answer) == beliefs
+
+
+def test_a_right_answer_shows_no_belief() -> None:
+    for kind, shape in (("single", CHOICE), ("multiple", TWO), ("ordering", STEPS), ("matching", PAIRS)):
+        assert beliefs_shown(kind, shape, right_answer(kind, shape)) == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "score", "percentage"),
+    [
+        ([1.0, 0.0, 1.0, None], Score(raw=2.0, maximum=4.0, answered=3), 67),
+        ([None, None], Score(raw=0.0, maximum=2.0, answered=0), None),
+        ([], Score(raw=0.0, maximum=0.0, answered=0), None),
+        ([1.0], Score(raw=1.0, maximum=1.0, answered=1), 100),
+    ],
+)
+def test_an_attempt_is_the_sum_of_its_answers(scores: list[float | None], score: Score, percentage: int | None) -> None:
+    found = score_attempt(scores)
     assert found == score
     assert found.percentage == percentage
