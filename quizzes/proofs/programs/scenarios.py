@@ -120,8 +120,10 @@ def _wait_for_gateway(scene: Scene, shares: Mapping[str, int]) -> None:
 
 
 def _call(scene: Scene, step: Step) -> None:
-    """Invoke `count` times, along the routes or past them to the served entity `to`; `body`, or one customer
-    after the other (`same`: one again and again) with columns `set` or `drop`ped, `rows` of them in each body.
+    """Invoke `count` times, along the routes or past them to the served entity `to`.
+
+    Sent is `body`, or `rows` customers with columns `set` or `drop`ped and `extra` fields beside them; another customer with
+    each call, or the same with `same`.
 
     Facts: status, error_code and message of the last call, failed, churn_1 and churn_2 (answers by each), versions_seen,
     served_by, predictions and body_keys of the last call.
@@ -163,7 +165,9 @@ def _body(scene: Scene, step: Step, number: int) -> Any:
         return step["body"]
     first = step.get("first", 0) + (0 if step.get("same") else number)
     records = [_record(scene, step, first + offset) for offset in range(step.get("rows", 1))]
-    extra = {"client_request_id": f"{step['client_request_id']}-{number + 1}"} if "client_request_id" in step else {}
+    extra = dict(step.get("extra", {}))
+    if "client_request_id" in step:
+        extra["client_request_id"] = f"{step['client_request_id']}-{number + 1}"
     if step.get("form") == "dataframe_split":
         columns = list(records[0])
         return {"dataframe_split": {"columns": columns, "data": [list(record.values()) for record in records]}, **extra}
@@ -295,7 +299,7 @@ def _shares(config: Mapping[str, Any]) -> dict[str, int]:
 def _sql(scene: Scene, step: Step) -> None:
     """Run a SELECT once all calls so far are in the table; `{table}` and `{entity:NAME}` are filled in.
 
-    Facts: state, message, columns, rows (texts), row_count, value (first cell, a number where it is one).
+    Facts: state, message, columns, rows (texts), row_count, first_column and value (its first cell), numbers where they are such.
     """
     if step.get("wait", True):
         _wait_for_rows(scene)
@@ -312,6 +316,7 @@ def _sql(scene: Scene, step: Step) -> None:
         rows=rows,
         row_count=len(rows),
         value=_number(rows[0][0]) if rows else None,
+        first_column=[_number(cells[0]) for cells in rows],
     )
     scene.rows += [dict(zip(columns, cells, strict=False)) for cells in rows[:20]]
 
