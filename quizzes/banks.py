@@ -25,13 +25,17 @@ class Loaded:
     retired: int
 
 
-def load_banks(folder: Path) -> Loaded:
-    """Bring the database to the state of the folder, in one transaction."""
-    catalogue, banks, recorded = read_catalogue(folder), read_banks(folder), read_variants(folder)
+def load_banks(folder: Path, chosen: Sequence[BankSpec] | None = None, *, retire: bool = True) -> Loaded:
+    """Bring the database to the state of the folder, in one transaction.
+
+    `chosen`: only these banks of it. `retire`: items that none of them holds are not asked any more.
+    """
+    catalogue, recorded = read_catalogue(folder), read_variants(folder)
+    banks = read_banks(folder) if chosen is None else chosen
     with transaction.atomic():
         _load_catalogue(catalogue)
         counts = [_load_bank(bank, recorded) for bank in banks]
-        retired = _retire_missing(banks)
+        retired = _retire_missing(banks) if retire else 0
     return Loaded(sum(c[0] for c in counts), sum(c[1] for c in counts), sum(c[2] for c in counts), retired)
 
 

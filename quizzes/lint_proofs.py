@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from quizzes.item_specs import ItemSpec, OptionSpec
@@ -39,7 +40,8 @@ def _problems_of_item(proof: Mapping[str, Any], kind: str) -> Iterator[str]:
 def _call_problems(proof: Mapping[str, Any]) -> Iterator[str]:
     """The program exists and takes these arguments."""
     if proof["program"] not in PROGRAMS:
-        yield f"there is no program {proof['program']!r}; there are {', '.join(sorted(PROGRAMS))}."
+        alike = get_close_matches(proof["program"], PROGRAMS, n=3, cutoff=0.4)
+        yield f"there is no program {proof['program']!r}{'; do you mean ' + ' or '.join(alike) + '?' if alike else '.'}"
         return
     try:
         inspect.signature(PROGRAMS[proof["program"]].function).bind(None, **proof["arguments"])

@@ -8,8 +8,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from quizzes.bank_files import BankFileError, read_banks, read_catalogue
+from quizzes.bank_files import BankFileError, bank_paths, read_bank, read_catalogue
 from quizzes.banks import load_banks
+from quizzes.findings import Finding
+from quizzes.item_specs import BankSpec
 from quizzes.labs.files import LabFileError, load_labs
 from quizzes.lint import lint
 
@@ -19,18 +21,43 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--folder", type=Path, default=settings.FIXTURES_DIR, help="folder that holds banks/ and labs/")
+        parser.add_argument(
+            "--skip-broken", action="store_true", help="leave banks with errors as they were loaded last, and load the others"
+        )
 
-    def handle(self, *args: Any, folder: Path, **options: Any) -> None:
-        banks_folder = folder / "banks"
+    def handle(self, *args: Any, folder: Path, skip_broken: bool, **options: Any) -> None:
         try:
-            findings = lint(read_banks(banks_folder), read_catalogue(banks_folder), timezone.now().date())
-            if errors := [finding for finding in findings if finding.level == "error"]:
-                listed = "\n".join(f"  {finding.where}: {finding.message}" for finding in errors)
-                raise CommandError(f"The banks have {len(errors)} errors; nothing was loaded.\n{listed}")
-            loaded = load_banks(banks_folder)
+            banks, errors = _checked(folder / "banks")
+            if errors and not skip_broken:
+                raise CommandError(f"The banks have {len(errors)} errors; nothing was loaded.\n{_listed(errors)}")
+            if errors:
+                self.stderr.write(f"Banks with errors were left as they are:\n{_listed(errors)}")
+            loaded = load_banks(folder / "banks", _without_errors(banks, errors), retire=not errors)
             labs = load_labs(folder / "labs")
         except (BankFileError, LabFileError) as error:
             raise CommandError(str(error)) from error
         if options["verbosity"]:
             changed = f"{loaded.new_items} new, {loaded.new_versions} new versions, {loaded.retired} retired"
             self.stdout.write(f"{loaded.items} items ({changed}), {labs} labs.")
+
+
+def _checked(folder: Path) -> tuple[list[BankSpec], list[Finding]]:
+    """(the banks that can be read, errors): a file that cannot be read is an error of its own."""
+    banks, errors = [], []
+    for path in bank_paths(folder):
+        try:
+            banks.append(read_bank(path))
+        except BankFileError as error:
+            errors.append(Finding("error", "file", path.stem, str(error)))
+    found = lint(banks, read_catalogue(folder), timezone.now().date())
+    return banks, errors + [finding for finding in found if finding.level == "error"]
+
+
+def _without_errors(banks: list[BankSpec], errors: list[Finding]) -> list[BankSpec]:
+    """The banks that no error is about, neither as a whole nor in an item."""
+    places = {error.where for error in errors}
+    return [bank for bank in banks if not places & {bank.slug, *(item.key for item in bank.items)}]
+
+
+def _listed(errors: list[Finding]) -> str:
+    return "\n".join(f"  {finding.where}: {finding.message}" for finding in errors)

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from quizzes.bank_files import read_banks
 from quizzes.banks import Loaded, load_banks
 from quizzes.models import Exam, Form, Item, ItemVersion, Lab, Option
 from quizzes.models.immutable import ImmutableRowError
@@ -18,8 +19,10 @@ BANKS = settings.FIXTURES_DIR / "banks"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the fixtures that a test may change."""
-    shutil.copytree(BANKS, tmp_path / "banks")
+    """A copy of three banks and the labs that a test may change."""
+    (tmp_path / "banks").mkdir()
+    for name in ("blueprints", "misconceptions", "custom_models", "external_models", "foundation_models"):
+        shutil.copy(BANKS / f"{name}.yaml", tmp_path / "banks")
     shutil.copytree(settings.FIXTURES_DIR / "labs", tmp_path / "labs")
     return tmp_path
 
@@ -32,20 +35,25 @@ def change(folder: Path, old: str, new: str) -> None:
 
 
 def test_it_loads_the_fixtures() -> None:
+    """All of them, as a site does at its first start."""
+    banks = read_banks(BANKS)
+    count = sum(len(bank.items) for bank in banks)
     out = StringIO()
     call_command("load_banks", stdout=out)
-    assert "22 items (22 new, 22 new versions, 0 retired), 1 labs." in out.getvalue()
+    assert f"{count} items ({count} new, {count} new versions, 0 retired), 1 labs." in out.getvalue()
     assert Exam.objects.count() == 3
-    assert Form.objects.get(slug="custom-models").form_items.count() == 9
     assert Lab.objects.get().slug == "champion-challenger"
-    assert Option.objects.filter(is_key=True).count() == 22
-    assert Option.objects.count() == 88
+    assert Option.objects.count() == sum(len(item.options) for bank in banks for item in bank.items)
+    assert not Item.objects.filter(exam=None).exists()
+    for bank in banks:
+        assert Form.objects.get(slug=bank.slug.replace("_", "-")).form_items.count() == len(bank.items)
+    assert load_banks(BANKS) == Loaded(items=count, new_items=0, new_versions=0, retired=0)
 
 
-def test_loading_again_changes_nothing() -> None:
-    load_banks(BANKS)
+def test_loading_again_changes_nothing(folder: Path) -> None:
+    load_banks(folder / "banks")
     versions = list(ItemVersion.objects.values_list("pk", "created_at"))
-    assert load_banks(BANKS) == Loaded(items=22, new_items=0, new_versions=0, retired=0)
+    assert load_banks(folder / "banks") == Loaded(items=22, new_items=0, new_versions=0, retired=0)
     assert list(ItemVersion.objects.values_list("pk", "created_at")) == versions
 
 
@@ -78,8 +86,20 @@ def test_a_bank_with_an_error_loads_nothing(folder: Path) -> None:
     assert Item.objects.count() == 0
 
 
-def test_versions_and_options_are_never_changed_or_deleted() -> None:
-    load_banks(BANKS)
+def test_a_site_starts_without_the_bank_that_has_an_error(folder: Path) -> None:
+    load_banks(folder / "banks")
+    change(folder, "The exception `ResourceDoesNotExist`, from status 404", "All of the above")
+    (folder / "banks" / "unreadable.yaml").write_text("items: [")
+    err = StringIO()
+    call_command("load_banks", folder=folder, skip_broken=True, stderr=err)
+    assert "custom-missing-endpoint: 'All of the above'" in err.getvalue()
+    assert "unreadable.yaml is not valid YAML" in err.getvalue()
+    untouched = Item.objects.get(key="custom-missing-endpoint")
+    assert (untouched.retired, untouched.versions.count()) == (False, 1)
+
+
+def test_versions_and_options_are_never_changed_or_deleted(folder: Path) -> None:
+    load_banks(folder / "banks")
     version = ItemVersion.objects.all()[0]
     option = version.options.all()[0]
     version.stem = "Another?"

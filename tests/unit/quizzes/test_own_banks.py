@@ -6,8 +6,12 @@ import pytest
 from django.conf import settings
 
 from quizzes.bank_files import read_banks, read_catalogue
-from quizzes.item_specs import BankSpec
+from quizzes.findings import Finding
+from quizzes.item_specs import BankSpec, Catalogue, ItemSpec
 from quizzes.lint import lint
+from quizzes.placeholders import combinations
+from quizzes.variant_files import read_variants, recorded_for
+from quizzes.variants import Wording
 
 FOLDER = settings.FIXTURES_DIR / "banks"
 
@@ -17,33 +21,64 @@ def banks() -> list[BankSpec]:
     return read_banks(FOLDER)
 
 
-def test_the_linter_has_nothing_to_say(banks: list[BankSpec]) -> None:
-    checked_last = max(item.checked_on for bank in banks for item in bank.items)
-    assert lint(banks, read_catalogue(FOLDER), checked_last) == []
+@pytest.fixture(scope="module")
+def items(banks: list[BankSpec]) -> list[ItemSpec]:
+    return [item for bank in banks for item in bank.items]
 
 
-def test_each_endpoint_type_has_at_least_five_items(banks: list[BankSpec]) -> None:
-    counts = {bank.slug: len(bank.items) for bank in banks}
-    assert set(counts) == {"custom_models", "foundation_models", "external_models"}
-    assert min(counts.values()) >= 5
-    assert sum(counts.values()) >= 15
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return read_catalogue(FOLDER)
 
 
-def test_every_option_of_at_least_five_items_has_a_proof(banks: list[BankSpec]) -> None:
-    proved = [item.key for bank in banks for item in bank.items if all(option.proof for option in item.options)]
-    assert len(proved) >= 5
+@pytest.fixture(scope="module")
+def findings(banks: list[BankSpec], items: list[ItemSpec], catalogue: Catalogue) -> list[Finding]:
+    return lint(banks, catalogue, max(item.checked_on for item in items))
 
 
-def test_every_item_has_four_options(banks: list[BankSpec]) -> None:
-    assert Counter(len(item.options) for bank in banks for item in bank.items) == {4: sum(len(b.items) for b in banks)}
+def test_the_linter_finds_no_error(findings: list[Finding]) -> None:
+    assert [finding for finding in findings if finding.level == "error"] == []
 
 
-def test_every_objective_of_a_blueprint_has_an_item(banks: list[BankSpec]) -> None:
-    measured = {item.objective for bank in banks for item in bank.items}
-    wanted = {line["objective"] for exam in read_catalogue(FOLDER).exams for b in exam["blueprints"] for line in b["lines"]}
+def test_the_linter_warns_of_few_items(findings: list[Finding], items: list[ItemSpec]) -> None:
+    assert len(findings) <= len(items) / 20
+
+
+def test_there_are_items_for_each_exam(items: list[ItemSpec]) -> None:
+    counts = Counter(item.exam for item in items)
+    assert counts["ml-associate"] >= 60
+    assert counts["ml-professional"] >= 100
+    assert counts["genai-engineer-associate"] >= 80
+
+
+def test_every_kind_is_used_for_every_exam(items: list[ItemSpec]) -> None:
+    used = {(item.exam, item.kind) for item in items}
+    kinds = {"single", "multiple", "ordering", "matching", "computed"}
+    assert {exam: kinds - {kind for e, kind in used if e == exam} for exam, _ in used} == {exam: set() for exam, _ in used}
+
+
+def test_most_items_are_proved_and_the_others_say_why_not(items: list[ItemSpec]) -> None:
+    assert sum(item.has_full_proof for item in items) >= 150
+    assert [item.key for item in items if not item.has_full_proof and not item.no_proof] == []
+
+
+def test_every_objective_of_a_blueprint_has_an_item(items: list[ItemSpec], catalogue: Catalogue) -> None:
+    measured = {item.objective for item in items}
+    wanted = {line["objective"] for exam in catalogue.exams for b in exam["blueprints"] for line in b["lines"]}
     assert wanted - measured == set()
 
 
-def test_every_misconception_of_the_catalogue_is_used(banks: list[BankSpec]) -> None:
-    used = {option.misconception for bank in banks for item in bank.items for option in item.options}
-    assert set(read_catalogue(FOLDER).misconceptions) == used
+def test_every_misconception_of_the_catalogue_is_used(items: list[ItemSpec], catalogue: Catalogue) -> None:
+    used = {option.misconception for item in items for option in item.options} - {""}
+    assert set(catalogue.misconceptions) - used == set()
+
+
+def test_the_facts_of_every_computed_item_are_recorded(items: list[ItemSpec]) -> None:
+    """For exactly its present wording and all of its combinations; `make record-proofs` writes them."""
+    recorded = read_variants(FOLDER)
+    computed = [item for item in items if item.kind == "computed"]
+    assert len(computed) >= 12
+    for item in computed:
+        found = recorded_for(item, recorded)
+        assert [one.parameters for one in found] == combinations(item.parameters, item.constraints), item.key
+        assert [one for one in found if not Wording.of_spec(item).why_dropped(one)], item.key
