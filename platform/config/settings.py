@@ -1,6 +1,7 @@
 """Settings of the whole site, read from the environment (the README lists each variable)."""
 
 import hashlib
+import os
 import sys
 import tempfile
 import tomllib
@@ -206,6 +207,8 @@ MAX_ENDPOINTS_PER_WORKSPACE = 1_000
 MAX_CONCURRENCY_PER_ENTITY = 1_024
 MAX_CONCURRENCY_PER_WORKSPACE = 4_096
 SCALE_TO_ZERO_IDLE_S = 30 * 60
+# A Large entity asks for up to 16 replicas; a small machine runs fewer of them, and says so.
+REPLICAS_PER_ENTITY_MAX = env_int("REPLICAS_PER_ENTITY_MAX", max(2, os.cpu_count() or 2))
 
 # --- e-mail: into files of DATA_DIR/mail unless the operator names a server -----------------------
 _mail = urlsplit(env_str("EMAIL_URL", ""))

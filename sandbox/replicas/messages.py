@@ -12,11 +12,18 @@ class ReplicaSpec:
     runtime: str
     """`onnx`, `embedding` or `pyfunc`."""
     model_path: str
-    """The content-addressed model file (DATA_DIR/models/<sha256>)."""
+    """The content-addressed model file; a node looks in its own folder of models and fetches what is missing there."""
     model_sha256: str
     served_name: str
     environment: str = ""
     """Environment variables of a pyfunc model, encrypted (`sandbox.serving.entity_environment`); empty for none."""
+    endpoint_id: str = ""
+    replicas: int = 1
+    """How many replicas of the entity the node is to run from now on."""
+    device: str = "cpu"
+    """`cpu`, or `cuda`: the node chooses a device and hands `cuda:<index>` to the replica."""
+    memory_limit_bytes: int = 4 * 1024**3
+    """Memory of one replica by its workload type (CPU 4 GB, CPU_MEDIUM 8, CPU_LARGE 16 [model-serving-limits page])."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -30,7 +37,8 @@ PYFUNC_PLACES = 4
 """Requests that a replica of a pyfunc model computes at the same time, each in a message and a runner of its own
 (Small is 4 concurrent requests [model-serving docs])."""
 NODE_START = "node.start_replica"
-"""Celery task on a node's queue: args (spec.to_dict(),). Starting what runs already does nothing."""
+"""Celery task on a node's queue: args (spec.to_dict(),). From now on the node runs `replicas` of the entity: what is missing is
+started, what is too much is drained and stopped; asking again does nothing."""
 NODE_STOP = "node.stop_replicas"
 """Celery task on a node's queue: args (entity_id,). Drains, then stops every replica of the entity."""
 REPLICA_PREDICT = "replica.predict"
@@ -47,8 +55,18 @@ def node_queue(node: str) -> str:
     return f"node.{node}"
 
 
+CONTROL_SEND_MODEL = "serving.send_model"
+"""Celery task on queue `control`: args (sha256,). A node lacks the model file: put it under `model_key` for a while."""
+
+
+def model_key(sha256: str) -> str:
+    """Redis key under which a model file travels to a node; empty bytes say that there is no such file."""
+    return f"model:{sha256}"
+
+
 NODES_KEY = "nodes"
-"""Redis hash node name -> JSON {"heartbeat_s": …, "incarnation": …, "devices": […]}, renewed each second."""
+"""Redis hash node name -> JSON of what the node announces, renewed each second: heartbeat_s, incarnation, host, pid,
+memory_bytes (for replicas), cuda (a list of {index, name, memory_bytes})."""
 
 
 def replica_queue(replica_id: str) -> str:

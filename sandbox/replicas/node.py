@@ -1,6 +1,6 @@
 """The node: a Celery worker on one host that starts, watches and stops the replicas there.
 
-`python -m sandbox.replicas.node`, configured from the environment: REDIS_URL, NODE_NAME.
+`python -m sandbox.replicas.node`, configured from the environment: REDIS_URL, NODE_NAME, MODEL_DIR, NODE_MEMORY_MB.
 """
 
 import json
@@ -12,8 +12,9 @@ import sys
 import threading
 import time
 import uuid
-from collections import deque
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,26 +23,26 @@ from celery.signals import worker_ready
 from kombu.exceptions import OperationalError
 
 from sandbox import live
-from sandbox.replicas import zygote
+from sandbox.replicas import presence, zygote
 from sandbox.replicas.messages import (
     CONTROL_REPLICA_CHANGED,
     NODE_START,
     NODE_STOP,
-    NODES_KEY,
     ReplicaSpec,
     node_queue,
     replica_queue,
 )
+from sandbox.replicas.model_files import ModelFileMissing, ModelFiles
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
 
 logger = logging.getLogger(__name__)
 DRAIN_S = 1.5
 """Between "takes nothing new" and the request to stop: gateways have seen the change by then."""
-KILL_AFTER_S = 15.0
+KILL_AFTER_S = 300.0
+"""A replica that was told to stop may finish the request in hand; none takes longer than that."""
 DEATHS_ALLOWED, DEATH_WINDOW_S = 3, 300.0
 LOAD_FAILED_EXIT = 3
-HEARTBEAT_S = 1.0
 
 
 @dataclass
@@ -53,64 +54,128 @@ class Wanted:
     pid: int = 0
     seen: bool = False
     """Whether its announcement has been seen in Redis."""
-    deaths: deque[float] = field(default_factory=deque)
+
+    @property
+    def entity_id(self) -> str:
+        return self.spec.entity_id
+
+    def record(self, node: str, *, draining: bool = False) -> live.LiveReplica:
+        return live.LiveReplica(self.replica_id, replica_queue(self.replica_id), node, self.pid, draining)
 
 
 class Node:
-    """State of the node; the Celery tasks and the two threads share it under one lock."""
+    """State of the node; the Celery tasks and the threads share it under one lock."""
 
-    def __init__(self, name: str, channel: socket.socket) -> None:
+    def __init__(self, name: str, channel: socket.socket, model_dir: Path) -> None:
         self.name = name
         self.channel = channel
         self.redis: Any = redis.Redis.from_url(REDIS_URL, socket_timeout=10, socket_connect_timeout=5)
-        self.lock = threading.Lock()
+        self.files = ModelFiles(model_dir, self.redis)
+        self.lock = threading.RLock()
         self.wanted: dict[str, Wanted] = {}
-        self.leaving: dict[int, tuple[str, str]] = {}
-        """pid -> (entity_id, replica_id) of replicas that drain"""
-        self.unborn: dict[str, str] = {}
-        """replica_id -> entity_id of replicas that were stopped before their fork was reported"""
+        """By replica id."""
+        self.orders: dict[str, ReplicaSpec] = {}
+        """The last order for each entity."""
+        self.deaths: dict[str, deque[float]] = {}
+        """When replicas of the entity died, on time.monotonic()'s clock."""
+        self.leaving: dict[int, Wanted] = {}
+        """By process id: replicas that drain."""
+        self.unborn: dict[str, Wanted] = {}
+        """By replica id: replicas that were stopped before their fork was reported."""
+        self.untold: set[tuple[str, str]] = set()
+        """(entity id, replica id) of ends that Redis could not be told."""
+        self.cuda: list[dict[str, Any]] = []
         self.incarnation = uuid.uuid4().hex
 
     # --- what the control plane asks -----------------------------------------------------------
 
     def start(self, spec: ReplicaSpec) -> None:
-        """Start a replica of the entity; what runs already is left alone."""
+        """Run `spec.replicas` replicas of the entity from now on; fetch the model first if it is not here."""
         with self.lock:
-            if spec.entity_id not in self.wanted:
-                self._fork(Wanted(spec, ""))
+            self.orders[spec.entity_id] = spec
+        if self.files.has(spec.model_sha256):
+            self._fill(spec)
+        else:
+            threading.Thread(target=self._fetch_and_fill, args=(spec,), daemon=True).start()
 
-    def _fork(self, wanted: Wanted) -> None:
-        wanted.replica_id = uuid.uuid4().hex[:16]
-        wanted.pid, wanted.seen = 0, False
-        self.wanted[wanted.spec.entity_id] = wanted
+    def _fetch_and_fill(self, spec: ReplicaSpec) -> None:
+        try:
+            self.files.fetch(spec.model_sha256)
+        except ModelFileMissing as error:
+            self._fail(spec.entity_id, str(error))
+            return
+        except (redis.RedisError, OperationalError, OSError) as error:
+            logger.warning("model of %s not fetched (%s); the control plane asks again", spec.served_name, error)
+            return
+        with self.lock:
+            if self.orders.get(spec.entity_id) is not spec:
+                return  # another order came meanwhile
+        self._fill(spec)
+
+    def _fill(self, spec: ReplicaSpec) -> None:
+        """Start what is missing, drain what is too much."""
+        spec = replace(spec, model_path=str(self.files.path(spec.model_sha256)))
+        with self.lock:
+            mine = self._of(spec.entity_id)
+            for _ in range(spec.replicas - len(mine)):
+                self._fork(spec)
+            surplus = sorted(mine, key=lambda wanted: bool(wanted.pid))[: max(0, len(mine) - spec.replicas)]
+        self._drain(surplus)
+
+    def _fork(self, spec: ReplicaSpec) -> None:
+        wanted = Wanted(self._on_device(spec), uuid.uuid4().hex[:16])
+        self.wanted[wanted.replica_id] = wanted
         self._tell({"start": wanted.spec.to_dict(), "replica_id": wanted.replica_id})
+
+    def _on_device(self, spec: ReplicaSpec) -> ReplicaSpec:
+        """The spec with the CUDA device that has the fewest replicas, where one was asked for and is here."""
+        if spec.device == "cpu" or not self.cuda:
+            return replace(spec, device="cpu")
+        load = Counter(wanted.spec.device for wanted in self.wanted.values())
+        return replace(spec, device=min((f"cuda:{device['index']}" for device in self.cuda), key=lambda name: load[name]))
 
     def stop(self, entity_id: str) -> None:
         """Drain and stop every replica of the entity."""
         with self.lock:
-            wanted = self.wanted.pop(entity_id, None)
-            if wanted is None:
-                return
-            if wanted.pid:
-                self.leaving[wanted.pid] = (entity_id, wanted.replica_id)
-            else:
-                self.unborn[wanted.replica_id] = entity_id
-        record = live.LiveReplica(wanted.replica_id, replica_queue(wanted.replica_id), self.name, wanted.pid, draining=True)
+            self.orders.pop(entity_id, None)
+            self.deaths.pop(entity_id, None)
+            mine = self._of(entity_id)
+        self._drain(mine)
+
+    def _of(self, entity_id: str) -> list[Wanted]:
+        return [wanted for wanted in self.wanted.values() if wanted.entity_id == entity_id]
+
+    def _drain(self, replicas: list[Wanted]) -> None:
+        """Gateways are told first; the processes are asked to stop when they have seen it."""
+        if not replicas:
+            return
+        with self.lock:
+            for wanted in replicas:
+                del self.wanted[wanted.replica_id]
+                if wanted.pid:
+                    self.leaving[wanted.pid] = wanted
+                else:
+                    self.unborn[wanted.replica_id] = wanted
         pipe = self.redis.pipeline(transaction=True)
-        pipe.hset(live.replicas_key(entity_id), wanted.replica_id, record.to_json())
-        pipe.publish(live.CHANNEL, live.replicas_key(entity_id))
+        for wanted in replicas:
+            record = wanted.record(self.name, draining=True)
+            pipe.hset(live.replicas_key(wanted.entity_id), wanted.replica_id, record.to_json())
+            pipe.publish(live.CHANNEL, live.replicas_key(wanted.entity_id))
         try:
             pipe.execute()
         finally:
-            threading.Timer(DRAIN_S, self._terminate, (wanted,)).start()
+            threading.Timer(DRAIN_S, self._terminate, (replicas,)).start()
 
-    def _terminate(self, wanted: Wanted) -> None:
-        if wanted.pid:
-            self._tell({"stop": wanted.pid})
-            threading.Timer(KILL_AFTER_S, self._kill_late, (wanted.pid,)).start()
+    def _terminate(self, replicas: list[Wanted]) -> None:
+        for wanted in replicas:
+            if wanted.pid:
+                self._tell({"stop": wanted.pid})
+                timer = threading.Timer(KILL_AFTER_S, self._kill_late, (wanted.pid, wanted.replica_id))
+                timer.daemon = True
+                timer.start()
 
-    def _kill_late(self, pid: int) -> None:
-        if pid in self.leaving:
+    def _kill_late(self, pid: int, replica_id: str) -> None:
+        if pid in self.leaving and self.leaving[pid].replica_id == replica_id:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -137,103 +202,66 @@ class Node:
 
     def _started(self, replica_id: str, pid: int) -> None:
         with self.lock:
-            for wanted in self.wanted.values():
-                if wanted.replica_id == replica_id:
-                    wanted.pid = pid
-                    return
-            if replica_id in self.unborn:
-                self.leaving[pid] = (self.unborn.pop(replica_id), replica_id)
+            if wanted := self.wanted.get(replica_id):
+                wanted.pid = pid
+                return
+            if wanted := self.unborn.pop(replica_id, None):
+                wanted.pid = pid
+                self.leaving[pid] = wanted
         self._tell({"stop": pid})
 
     def _exited(self, pid: int, status: int) -> None:
         with self.lock:
-            if pid in self.leaving:
-                entity_id, replica_id = self.leaving.pop(pid)
-            else:
-                wanted = next((w for w in self.wanted.values() if w.pid == pid), None)
-                if wanted is None:
+            gone = self.leaving.pop(pid, None)
+            if gone is None:
+                gone = next((wanted for wanted in self.wanted.values() if wanted.pid == pid), None)
+                if gone is None:
                     return
-                entity_id, replica_id = wanted.spec.entity_id, wanted.replica_id
-                self._restart_or_fail(wanted, status)
-        self._gone(entity_id, replica_id)
+                del self.wanted[gone.replica_id]
+                self._restart_or_fail(gone, status)
+        self.tell_end(gone.entity_id, gone.replica_id)
 
-    def _restart_or_fail(self, wanted: Wanted, status: int) -> None:
-        """A replica died: start it again at once, unless its model cannot run."""
-        entity_id = wanted.spec.entity_id
+    def _restart_or_fail(self, gone: Wanted, status: int) -> None:
+        """A replica died: start another at once, unless its model cannot run."""
         now = time.monotonic()
-        wanted.deaths.append(now)
-        while wanted.deaths and now - wanted.deaths[0] > DEATH_WINDOW_S:
-            wanted.deaths.popleft()
+        deaths = self.deaths.setdefault(gone.entity_id, deque())
+        deaths.append(now)
+        while deaths and now - deaths[0] > DEATH_WINDOW_S:
+            deaths.popleft()
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == LOAD_FAILED_EXIT:
-            del self.wanted[entity_id]  # the replica has said why
-        elif len(wanted.deaths) > DEATHS_ALLOWED:
-            del self.wanted[entity_id]
-            message = (
-                f"The replica died {len(wanted.deaths)} times within {DEATH_WINDOW_S / 60:.0f} minutes. "
-                "Update the endpoint to try again."
-            )
-            self.redis.set(live.failure_key(entity_id), orjson.dumps({"message": message}))
-        else:
-            logger.warning("replica of %s died (status %s), starting another", wanted.spec.served_name, status)
-            self._fork(wanted)
+            return  # the replica has said why
+        if len(deaths) > DEATHS_ALLOWED:
+            how_often = f"{len(deaths)} times within {DEATH_WINDOW_S / 60:.0f} minutes"
+            self._fail(gone.entity_id, f"The replica died {how_often}. Update the endpoint to try again.")
+            return
+        logger.warning("replica of %s died (status %s), starting another", gone.spec.served_name, status)
+        self._fork(gone.spec)
 
-    def _gone(self, entity_id: str, replica_id: str) -> None:
+    def _fail(self, entity_id: str, message: str) -> None:
+        """Say why the entity cannot run here; whoever waits for it hears it."""
+        pipe = self.redis.pipeline(transaction=True)
+        pipe.set(live.failure_key(entity_id), orjson.dumps({"message": message}))
+        pipe.publish(live.CHANNEL, live.failure_key(entity_id))
+        pipe.execute()
+        self._report(entity_id)
+
+    def tell_end(self, entity_id: str, replica_id: str) -> None:
+        """Strike a replica off that has ended. Raises RedisError; then the next beat tells it."""
+        self.untold.add((entity_id, replica_id))
+        queue = replica_queue(replica_id)
         pipe = self.redis.pipeline(transaction=True)
         pipe.hdel(live.replicas_key(entity_id), replica_id)
-        queue = replica_queue(replica_id)
         pipe.delete(queue, f"_kombu.binding.{queue}", f"_kombu.binding_permanent.{queue}")  # Celery made these
         pipe.publish(live.CHANNEL, live.replicas_key(entity_id))
         pipe.execute()
+        self.untold.discard((entity_id, replica_id))
+        self._report(entity_id)
+
+    def _report(self, entity_id: str) -> None:
         try:
             send(CONTROL_REPLICA_CHANGED, (entity_id,), "control")
         except OperationalError as error:
             logger.warning("the control plane finds out by itself: %s", error)
-
-    # --- presence ------------------------------------------------------------------------------
-
-    def forget_former_replicas(self) -> None:
-        """Replicas recorded by an earlier incarnation of this node died with it."""
-        for key in self.redis.scan_iter(match=live.replicas_key("*"), count=1000):
-            for replica_id, value in self.redis.hgetall(key).items():
-                if live.LiveReplica.from_json(value).node == self.name:
-                    self.redis.hdel(key, replica_id)
-                    self.redis.publish(live.CHANNEL, key)
-
-    def beat(self) -> None:
-        """Tell every second that the node lives, for ever; after a wipe of Redis tell of the replicas too."""
-        while True:
-            try:
-                self._announce_again()
-                self._strike_off_the_dead()
-                record = {"heartbeat_s": time.time(), "incarnation": self.incarnation, "pid": os.getpid(), "devices": ["cpu"]}
-                self.redis.hset(NODES_KEY, self.name, orjson.dumps(record))
-            except redis.RedisError as error:
-                logger.warning("heartbeat not sent: %s", error)
-            time.sleep(HEARTBEAT_S)
-
-    def _announce_again(self) -> None:
-        """Replicas whose announcement has vanished from Redis still run: put it back."""
-        with self.lock:
-            running = [wanted for wanted in self.wanted.values() if wanted.pid]
-        for wanted in running:
-            key = live.replicas_key(wanted.spec.entity_id)
-            if self.redis.hexists(key, wanted.replica_id):
-                wanted.seen = True
-            elif wanted.seen:
-                record = live.LiveReplica(wanted.replica_id, replica_queue(wanted.replica_id), self.name, wanted.pid)
-                self.redis.hset(key, wanted.replica_id, record.to_json())
-                self.redis.publish(live.CHANNEL, key)
-
-    def _strike_off_the_dead(self) -> None:
-        """Replicas of this node that Redis still names though they are gone: their end could not be told at the time."""
-        for key in self.redis.scan_iter(match=live.replicas_key("*"), count=1000):
-            named = {live.LiveReplica.from_json(value) for value in self.redis.hvals(key)}
-            with self.lock:
-                mine = {wanted.replica_id for wanted in self.wanted.values()} | set(self.unborn)
-                mine |= {replica_id for _, replica_id in self.leaving.values()}
-            for replica in named:
-                if replica.node == self.name and replica.replica_id not in mine:
-                    self._gone(key.decode().removeprefix(live.replicas_key("")), replica.replica_id)
 
 
 def main() -> None:
@@ -246,10 +274,13 @@ def main() -> None:
         ours.close()
         zygote.run(theirs, name, pyfunc)
     theirs.close()
-    node = Node(name, ours)
-    if not ours.makefile("rb").readline().startswith(b'{"warm"'):
+    node = Node(name, ours, Path(os.environ.get("MODEL_DIR", "var/models")))
+    presence.refuse_taken_name(node)
+    line = ours.makefile("rb").readline()
+    if not line.startswith(b'{"warm"'):
         sys.exit("The parent of the replicas did not start; its error is above.")
-    node.forget_former_replicas()
+    node.cuda = presence.usable_cuda_devices(can_use_cuda=json.loads(line)["cuda"])
+    presence.forget_former_replicas(node)
 
     @app.task(name=NODE_START)
     def start_replica(spec: dict[str, Any]) -> None:
@@ -263,7 +294,7 @@ def main() -> None:
     def ready(**_: Any) -> None:
         pyfunc.keep_zygote()
         threading.Thread(target=node.listen, daemon=True).start()
-        threading.Thread(target=node.beat, daemon=True).start()
+        threading.Thread(target=presence.beat, args=(node,), daemon=True).start()
 
     try:
         worker_main(node_queue(name), f"node@{name}")

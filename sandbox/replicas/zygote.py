@@ -1,7 +1,7 @@
 """The warmed-up parent of a node's replicas: everything is imported once, replicas are forked from it.
 
 It has one thread and no connection to anything, so that a fork is safe. The node talks to it in JSON lines:
-in  {"start": spec, "replica_id": …} or {"stop": pid};  out {"warm": pid}, {"started": replica_id, "pid": …}
+in  {"start": spec, "replica_id": …} or {"stop": pid};  out {"warm": pid, "cuda": …}, {"started": replica_id, "pid": …}
 and {"exited": pid, "status": …}. When the node's end closes, everything ends.
 """
 
@@ -54,7 +54,9 @@ def run(channel: socket.socket, node: str, pyfunc: Any) -> None:
     warm_up()
     gc.collect()
     gc.freeze()  # the collector never touches these pages again, so forks go on sharing them
-    _say(channel, {"warm": os.getpid()})
+    from sandbox.replicas.runtimes import onnx
+
+    _say(channel, {"warm": os.getpid(), "cuda": onnx.can_use_cuda()})
     buffer = b""
     while True:
         readable = select.select([channel, wake_reads], [], [])[0]

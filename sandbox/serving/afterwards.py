@@ -1,13 +1,15 @@
 """What an operation sets in motion once its transaction has committed; whatever is lost here, tick and sweep find."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from sandbox import metrics
+from sandbox.connections import redis_client
 from sandbox.serving import nodes, snapshot
 from sandbox.serving.control_queue import RECONCILE, enqueue
 from sandbox.serving.models import Endpoint
@@ -27,15 +29,17 @@ def reconcile(endpoint: Endpoint) -> None:
     transaction.on_commit(after_commit)
 
 
-def take_away(workspace_id: str, name: str, places: Sequence[tuple[str, str]]) -> None:
-    """Withdraw a deleted endpoint and stop its replicas: pairs of entity id and the node that was asked for one."""
+def take_away(endpoint: Endpoint, placements: Mapping[str, Mapping[str, int]]) -> None:
+    """Withdraw a deleted endpoint and stop its replicas: entity id -> nodes that were asked for some."""
+    workspace_id, name, endpoint_id = endpoint.workspace_id, endpoint.name, endpoint.id
 
     def after_commit() -> None:
         with _or_later():
             snapshot.sync(workspace_id, name)
-            for entity_id, start_sent_to in places:
-                nodes.stop(entity_id, start_sent_to)
-            nodes.forget(entity_id for entity_id, _ in places)
+            for entity_id, placement in placements.items():
+                nodes.stop(entity_id, placement)
+            nodes.forget(placements)
+            metrics.forget(redis_client(), endpoint_id, placements)
 
     transaction.on_commit(after_commit)
 

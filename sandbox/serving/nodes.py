@@ -1,7 +1,7 @@
-"""Asks nodes to start and stop replicas, and knows which replicas can be counted on."""
+"""Asks nodes to run replicas, and knows which replicas can be counted on."""
 
 import json
-import secrets
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,22 +10,29 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import QuerySet
 from django.utils import timezone
 from kombu import Queue
 
 from sandbox import live
+from sandbox.builds import store
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError
-from sandbox.replicas.messages import NODE_START, NODE_STOP, NODES_KEY, ReplicaSpec, node_queue
+from sandbox.replicas.messages import NODE_START, NODE_STOP, NODES_KEY, ReplicaSpec, model_key, node_queue
 from sandbox.serving.entity_environment import sealed
 from sandbox.serving.models import ServedEntity
+from sandbox.serving.placement import Need, Room, need_of, spread
 
-NODE_DEAD_S = 10.0
+log = logging.getLogger(__name__)
+NODE_DEAD_S = 6.0
 """A node renews its heartbeat each second. One that is only restarted strikes off its former replicas itself."""
 START_AGAIN = timedelta(seconds=10)
 """A node that has not answered by then is asked again; starting what runs already does nothing."""
 START_EXPIRES_S = 30
+MODEL_ON_ITS_WAY_S = 120
+GIB = 1024**3
+MEMORY_LIMITS = {"CPU_MEDIUM": 8 * GIB, "CPU_LARGE": 16 * GIB}
+"""By workload type; 4 GB for all others [model-serving-limits page]."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +41,18 @@ class Node:
 
     name: str
     incarnation: str
+    memory_bytes: int = 0
+    """For replicas; 0 when it did not say."""
+    cuda_bytes: int = 0
+    """Memory of all its CUDA devices; 0 without one."""
 
     @property
     def address(self) -> str:
         return f"{self.name}/{self.incarnation}"
+
+
+Nodes = Mapping[str, Node]
+"""By name."""
 
 
 def living_nodes() -> dict[str, Node]:
@@ -45,61 +60,68 @@ def living_nodes() -> dict[str, Node]:
     now = time.time()
     records = {name.decode(): json.loads(value) for name, value in redis_client().hgetall(NODES_KEY).items()}
     return {
-        name: Node(name, str(record.get("incarnation", "")))
+        name: Node(
+            name,
+            str(record.get("incarnation", "")),
+            int(record.get("memory_bytes", 0)),
+            sum(device["memory_bytes"] for device in record.get("cuda", [])),
+        )
         for name, record in records.items()
         if now - float(record["heartbeat_s"]) < NODE_DEAD_S
     }
 
 
-def has_replica(entity_id: str, nodes: Mapping[str, Node]) -> bool:
-    """Whether a replica takes requests. Those of a dead node are struck off, so that gateways stop asking them."""
+def has_cuda(nodes: Nodes) -> bool:
+    return any(node.cuda_bytes for node in nodes.values())
+
+
+def running(entity_id: str, nodes: Nodes) -> int:
+    """How many replicas take requests. Those of a dead node are struck off, so that gateways stop asking them."""
     redis = redis_client()
     found = live.replicas(redis, entity_id)
-    for replica in found:
-        if replica.node not in nodes and nodes:
-            redis.hdel(live.replicas_key(entity_id), replica.replica_id)
-            redis.publish(live.CHANNEL, live.replicas_key(entity_id))
-    return any(replica.node in nodes for replica in found)
+    if nodes:
+        for replica in found:
+            if replica.node not in nodes:
+                _strike_off(redis, entity_id, replica)
+    return sum(replica.node in nodes for replica in found)
 
 
-def is_on_its_way(entity: ServedEntity, nodes: Mapping[str, Node]) -> bool:
-    """Whether a node that still lives was asked for a replica a moment ago."""
+def has_replica(entity_id: str, nodes: Nodes) -> bool:
+    return running(entity_id, nodes) > 0
+
+
+def is_on_its_way(entity: ServedEntity, nodes: Nodes) -> bool:
+    """Whether nodes that still live were asked for replicas a moment ago."""
     if entity.start_sent_at is None or timezone.now() - entity.start_sent_at > START_AGAIN:
         return False
-    return entity.start_sent_to in {node.address for node in nodes.values()}
+    living = {node.address for node in nodes.values()}
+    return bool(entity.placement) and living.issuperset(entity.placement)
 
 
-def start(entity: ServedEntity, runtime: live.Runtime, nodes: Mapping[str, Node]) -> bool:
-    """Ask a node for a replica; False when there is no node. The row remembers whom and when."""
-    if not nodes:
-        return False
-    try:
-        environment = sealed(entity)
-    except ApiError as error:  # a secret that it refers to is gone
-        redis_client().set(live.failure_key(entity.id), json.dumps({"message": error.message}))
-        return False
-    node = _choose(nodes)
-    spec = ReplicaSpec(
-        entity_id=entity.id,
-        runtime=entity.runtime or runtime,
-        model_path=str(settings.MODEL_DIR / entity.model_sha256),
-        model_sha256=entity.model_sha256,
-        served_name=entity.name,
-        environment=environment,
-    )
-    redis_client().delete(live.failure_key(entity.id))
-    _send(NODE_START, spec.to_dict(), node.name, expires=START_EXPIRES_S)
-    entity.start_sent_at, entity.start_sent_to = timezone.now(), node.address
-    ServedEntity.objects.filter(id=entity.id).update(start_sent_at=entity.start_sent_at, start_sent_to=entity.start_sent_to)
-    return True
+def keep_running(entity: ServedEntity, runtime: str, count: int, nodes: Nodes, *, again: bool = False) -> int:
+    """Ask nodes to run `count` replicas between them; returns how many there is room for. The row remembers whom and when.
+
+    Nodes whose number stays are asked only when `again` is set; then every node is, and one that should have none stops what
+    two processes that chose differently at the same moment have started. Needs `entity.config` for its endpoint.
+    """
+    need = need_of(runtime, _file_bytes(entity.model_sha256), is_gpu=is_gpu(entity))
+    here = {address: number for address, number in entity.placement.items() if address in {n.address for n in nodes.values()}}
+    goal = spread(count, need, _rooms(entity, nodes), here)
+    if goal != entity.placement or again:
+        asked = [node for node in nodes.values() if again or goal.get(node.address, 0) != here.get(node.address, 0)]
+        try:
+            _ask(entity, runtime, {node: goal.get(node.address, 0) for node in asked}, device=_device(need, nodes))
+        except ApiError as error:  # a secret that an environment variable refers to is gone
+            redis_client().set(live.failure_key(entity.id), json.dumps({"message": error.message}))
+            return 0
+        _remember(entity, goal)
+    return sum(goal.values())
 
 
-def stop(entity_id: str, start_sent_to: str = "") -> None:
-    """Stop the entity's replicas wherever they are, also one that is only on its way."""
-    redis = redis_client()
-    names = {replica.node for replica in live.replicas(redis, entity_id)}
-    if start_sent_to:
-        names.add(start_sent_to.partition("/")[0])
+def stop(entity_id: str, placement: Mapping[str, int] | None = None) -> None:
+    """Stop the entity's replicas wherever they are, also those on their way: to `placement`, or None for not known."""
+    asked = set(living_nodes()) if placement is None else {address.partition("/")[0] for address in placement}
+    names = {replica.node for replica in live.replicas(redis_client(), entity_id)} | asked
     for name in sorted(names):
         _send(NODE_STOP, entity_id, name)
 
@@ -111,16 +133,93 @@ def forget(entity_ids: Iterable[str]) -> None:
         redis_client().delete(*keys)
 
 
-def _choose(nodes: Mapping[str, Node]) -> Node:
-    """The node that was given the fewest entities; one node needs no counting."""
-    if len(nodes) == 1:
-        return next(iter(nodes.values()))
-    load = {
-        node: ServedEntity.objects.filter(Q(start_sent_to=node.address), config__retired_at=None, is_at_zero=False).count()
+def send_model(sha256: str) -> None:
+    """Put a model file into Redis for a node on another host; it is taken away again after two minutes."""
+    try:
+        content = store.read(settings.MODEL_DIR / sha256, sha256)
+    except store.ModelFileDamaged as error:
+        log.warning("a node asked for a model: %s", error)
+        content = b""
+    redis_client().set(model_key(sha256), content, ex=MODEL_ON_ITS_WAY_S)
+
+
+def is_gpu(entity: ServedEntity) -> bool:
+    return "GPU" in entity.workload_type
+
+
+# --- leaves ------------------------------------------------------------------------------------
+
+
+def _strike_off(redis: Any, entity_id: str, replica: live.LiveReplica) -> None:
+    """Its queue goes too: gateways send again what was in it."""
+    pipe = redis.pipeline(transaction=True)
+    pipe.hdel(live.replicas_key(entity_id), replica.replica_id)
+    pipe.delete(replica.queue)
+    pipe.publish(live.CHANNEL, live.replicas_key(entity_id))
+    pipe.execute()
+
+
+def _rooms(entity: ServedEntity, nodes: Nodes) -> list[Room]:
+    """What each node has left beside the other entities; a node that did not announce its memory is not limited."""
+    taken = {node.address: [0, 0] for node in nodes.values()}  # bytes, replicas
+    for other in _others(entity):
+        need = need_of(other.runtime or "onnx", _file_bytes(other.model_sha256), is_gpu=False)
+        for address, number in other.placement.items():
+            if address in taken:
+                taken[address][0] += number * need.memory_bytes
+                taken[address][1] += number
+    return [
+        Room(
+            node.address,
+            (node.memory_bytes or 1 << 60) - taken[node.address][0],
+            taken[node.address][1],
+            max(0, node.cuda_bytes - taken[node.address][0]) if node.cuda_bytes else 0,
+        )
         for node in nodes.values()
-    }
-    least = min(load.values())
-    return secrets.choice([node for node, count in load.items() if count == least])
+    ]
+
+
+def _others(entity: ServedEntity) -> QuerySet[ServedEntity]:
+    wanted = ServedEntity.objects.filter(config__retired_at=None, is_at_zero=False).exclude(placement={})
+    return wanted.exclude(id=entity.id).only("model_sha256", "placement", "runtime")
+
+
+def _file_bytes(sha256: str) -> int:
+    try:
+        return int((settings.MODEL_DIR / sha256).stat().st_size) if sha256 else 0
+    except OSError:
+        return 0
+
+
+def _device(need: Need, nodes: Nodes) -> str:
+    return "cuda" if need.wants_cuda and has_cuda(nodes) else "cpu"
+
+
+def _ask(entity: ServedEntity, runtime: str, counts: Mapping[Node, int], *, device: str) -> None:
+    environment = sealed(entity)
+    redis_client().delete(live.failure_key(entity.id))
+    for node, count in counts.items():
+        if not count:
+            _send(NODE_STOP, entity.id, node.name)
+            continue
+        spec = ReplicaSpec(
+            entity_id=entity.id,
+            runtime=runtime,
+            model_path=str(settings.MODEL_DIR / entity.model_sha256),
+            model_sha256=entity.model_sha256,
+            served_name=entity.name,
+            environment=environment,
+            endpoint_id=entity.config.endpoint_id,
+            replicas=count,
+            device=device,
+            memory_limit_bytes=MEMORY_LIMITS.get(entity.workload_type, 4 * GIB),
+        )
+        _send(NODE_START, spec.to_dict(), node.name, expires=START_EXPIRES_S)
+
+
+def _remember(entity: ServedEntity, placement: dict[str, int]) -> None:
+    entity.placement, entity.start_sent_at = placement, timezone.now() if placement else None
+    ServedEntity.objects.filter(id=entity.id).update(placement=placement, start_sent_at=entity.start_sent_at)
 
 
 def _send(task: str, argument: Any, node: str, expires: float | None = None) -> None:

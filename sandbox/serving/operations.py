@@ -143,10 +143,9 @@ def delete_endpoint(workspace: Workspace, name: str) -> None:
     """End the endpoint at once. Its inference table stays: it belongs to the catalog."""
     endpoint = own_endpoint(workspace, name)
     with transaction.atomic():
-        entities = ServedEntity.objects.filter(config__endpoint=endpoint)
-        places = list(entities.values_list("id", "start_sent_to"))
+        placements = dict(ServedEntity.objects.filter(config__endpoint=endpoint).values_list("id", "placement"))
+        afterwards.take_away(endpoint, placements)
         endpoint.delete()
-        afterwards.take_away(workspace.id, name, places)
 
 
 def served_entity(workspace: Workspace, name: str, served_name: str, config_version: int | None = None) -> ServedEntity:

@@ -7,7 +7,7 @@ Nothing here waits. A build that ends, a replica that is ready or gone, and a ti
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
@@ -16,7 +16,7 @@ from django.utils import timezone
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError, TemporarilyUnavailable
-from sandbox.serving import events, model_builds, nodes, snapshot
+from sandbox.serving import compute, events, model_builds, nodes, snapshot
 from sandbox.serving.models import (
     BuildStatus,
     ConfigUpdate,
@@ -36,7 +36,8 @@ START_TIMEOUT = timedelta(minutes=5)
 WAKE_AGAIN = timedelta(seconds=2)
 SCALED_TO_ZERO_MESSAGE = "Scaled to zero"
 
-Nodes = Mapping[str, nodes.Node]
+NO_NODE = "No node is running that could start a replica."
+NO_ROOM = "No node has room for a replica of this model; it waits until another one stops."
 
 
 def reconcile(endpoint_id: str) -> None:
@@ -71,7 +72,7 @@ def wake(entity_id: str) -> None:
     living = nodes.living_nodes()
     if nodes.has_replica(entity.id, living) or live.failure(redis_client(), entity.id):
         return
-    nodes.start(entity, snapshot.RUNTIMES[entity.config.endpoint.kind], living)
+    nodes.keep_running(entity, _runtime(entity.config.endpoint, entity), _to_wake(entity), living, again=not entity.is_at_zero)
     if ServedEntity.objects.filter(id=entity.id, is_at_zero=True).update(
         is_at_zero=False, deployment_state_message="", state_changed_at=timezone.now()
     ):
@@ -85,14 +86,16 @@ def replica_changed(entity_id: str) -> None:
         nodes.stop(entity_id)  # it came up after the last need for it had gone
         return
     if not nodes.has_replica(entity_id, nodes.living_nodes()):
-        ServedEntity.objects.filter(id=entity_id).update(start_sent_at=None)  # what was asked for has come and gone
+        # what was asked for has come and gone; what was asked for just now is still to come, and this is its predecessor's end
+        asked_long_ago = ServedEntity.objects.filter(id=entity_id, start_sent_at__lt=timezone.now() - WAKE_AGAIN)
+        asked_long_ago.update(start_sent_at=None)
     reconcile(entity.config.endpoint_id)
 
 
 # --- a config on its way in --------------------------------------------------------------------
 
 
-def roll_out(endpoint: Endpoint, living: Nodes) -> None:
+def roll_out(endpoint: Endpoint, living: nodes.Nodes) -> None:
     """Bring each entity of the pending config to READY, then activate the config; one failure ends the update."""
     config = endpoint.configs.filter(config_version=endpoint.pending_version or 0).first()
     if config is None:
@@ -108,12 +111,12 @@ def roll_out(endpoint: Endpoint, living: Nodes) -> None:
         _activate(endpoint, config)
 
 
-def _deploy(endpoint: Endpoint, entity: ServedEntity, living: Nodes) -> None:
+def _deploy(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) -> None:
     """The next step of one entity: its model or key, then a replica."""
     if endpoint.kind == EndpointKind.EXTERNAL:
         _check_key(endpoint, entity)
     elif _is_built(endpoint, entity):
-        _wait_for_replica(endpoint, entity, living)
+        _wait_for_replicas(endpoint, entity, living)
 
 
 def _check_key(endpoint: Endpoint, entity: ServedEntity) -> None:
@@ -160,16 +163,27 @@ def _open_build(endpoint: Endpoint, entity: ServedEntity) -> ModelBuild:
     return build
 
 
-def _wait_for_replica(endpoint: Endpoint, entity: ServedEntity, living: Nodes) -> None:
-    if nodes.has_replica(entity.id, living):
-        _move(entity, Deployment.READY)
-    elif reason := live.failure(redis_client(), entity.id):
+def _wait_for_replicas(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) -> None:
+    there = nodes.running(entity.id, living)
+    if not there and (reason := live.failure(redis_client(), entity.id)):
         _move(entity, Deployment.FAILED, reason)
+        return
+    placed = _keep_running(endpoint, entity, there, living)
+    if there and there >= placed:
+        _move(entity, Deployment.READY, compute.state_message(entity, living))
     elif timezone.now() - entity.state_changed_at > START_TIMEOUT:
         _move(entity, Deployment.FAILED, f"No replica was ready within {START_TIMEOUT.seconds // 60} minutes after the build.")
-    elif not nodes.is_on_its_way(entity, living):
-        started = nodes.start(entity, snapshot.RUNTIMES[endpoint.kind], living)
-        _say(entity, "A replica is starting." if started else "No node is running that could start a replica.")
+    else:
+        _say(entity, "A replica is starting." if placed else NO_ROOM if living else NO_NODE)
+
+
+def _keep_running(endpoint: Endpoint, entity: ServedEntity, there: int, living: nodes.Nodes) -> int:
+    """Ask for what the entity should have and does not; returns how many replicas there is room for."""
+    runtime, wanted = _runtime(endpoint, entity), compute.wanted_replicas(entity)
+    placed = nodes.keep_running(entity, runtime, wanted, living)
+    if there != placed and not nodes.is_on_its_way(entity, living):
+        nodes.keep_running(entity, runtime, wanted, living, again=True)
+    return placed
 
 
 def _activate(endpoint: Endpoint, config: EndpointConfig) -> None:
@@ -213,7 +227,7 @@ def _fail(endpoint: Endpoint, config: EndpointConfig, entities: Sequence[ServedE
 # --- the active config -------------------------------------------------------------------------
 
 
-def keep_serving(endpoint: Endpoint, living: Nodes) -> None:
+def keep_serving(endpoint: Endpoint, living: nodes.Nodes) -> None:
     """Give each entity of the active config the replica it should have, and write down how it is."""
     if endpoint.active_version is None or endpoint.kind == EndpointKind.EXTERNAL:
         return
@@ -221,40 +235,50 @@ def keep_serving(endpoint: Endpoint, living: Nodes) -> None:
         config__endpoint=endpoint, config__config_version=endpoint.active_version
     )
     for entity in active:
-        if entity.is_at_zero:
-            continue
-        if nodes.has_replica(entity.id, living):
-            _move(entity, Deployment.READY)
-            _note_arrival(entity)
-        elif reason := live.failure(redis_client(), entity.id):
-            _move(entity, Deployment.FAILED, reason)
-        else:
-            _recover(endpoint, entity, living)
+        if not entity.is_at_zero:
+            _keep_entity(endpoint, entity, living)
 
 
-def _recover(endpoint: Endpoint, entity: ServedEntity, living: Nodes) -> None:
-    """Its replica is gone. The node that had it starts another by itself; if that node is gone too, another one does."""
-    if entity.deployment == Deployment.READY and entity.start_sent_at is None:  # else it was woken from zero: nothing is lost
+def _keep_entity(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) -> None:
+    """One replica is enough to be READY; those that lack are asked for, those that are too many are stopped.
+
+    A node starts a replica that died by itself; if that node is gone too, another one does.
+    """
+    there = nodes.running(entity.id, living)
+    if there:
+        message = compute.state_message(entity, living)
+        _move(entity, Deployment.READY, message)
+        _say(entity, message)
+    elif reason := live.failure(redis_client(), entity.id):
+        _move(entity, Deployment.FAILED, reason)
+        return
+    elif entity.deployment == Deployment.READY and entity.start_sent_at is None:  # else it was woken from zero: nothing is lost
         _move(entity, Deployment.RECOVERING, "The replica is gone; another one is starting.")
-    if not nodes.is_on_its_way(entity, living):
-        nodes.start(entity, snapshot.RUNTIMES[endpoint.kind], living)
+    if there == _keep_running(endpoint, entity, there, living) > 0:
+        _note_arrival(entity)
 
 
 def _note_arrival(entity: ServedEntity) -> None:
-    """The replica that was asked for is there: should it vanish, that is a loss."""
+    """The replicas that were asked for are there: should they vanish, that is a loss."""
     if entity.start_sent_at is not None:
         ServedEntity.objects.filter(id=entity.id, start_sent_at=entity.start_sent_at).update(start_sent_at=None)
 
 
 def scale_to_zero(entity: ServedEntity) -> None:
-    """Give up the replica of an idle entity. The row goes first, so that nobody starts it again meanwhile."""
+    """Give up the replicas of an idle entity. The row goes first, so that nobody starts it again meanwhile."""
     with transaction.atomic():
         moved = ServedEntity.objects.filter(id=entity.id, is_at_zero=False, deployment=Deployment.READY).update(
-            is_at_zero=True, deployment_state_message=SCALED_TO_ZERO_MESSAGE, start_sent_at=None
+            is_at_zero=True,
+            deployment_state_message=SCALED_TO_ZERO_MESSAGE,
+            start_sent_at=None,
+            placement={},
+            asked_replicas=0,
+            window_replicas=0,
+            window_started_at=None,
         )
         if moved:
             events.of_entity(entity, events.SCALED_TO_ZERO, "No invocation for the idle time of scale-to-zero.")
-    nodes.stop(entity.id, entity.start_sent_to)
+    nodes.stop(entity.id, entity.placement)
 
 
 # --- afterwards --------------------------------------------------------------------------------
@@ -266,8 +290,8 @@ def settle(endpoint: Endpoint) -> None:
         return
     snapshot.sync(endpoint.workspace_id, endpoint.name)
     for config in _replaced_configs(endpoint):
-        for entity_id, start_sent_to in config.entities.values_list("id", "start_sent_to"):
-            nodes.stop(entity_id, start_sent_to)
+        for entity_id, placement in config.entities.values_list("id", "placement"):
+            nodes.stop(entity_id, placement)
         EndpointConfig.objects.filter(id=config.id).update(retired_at=timezone.now())
     Endpoint.objects.filter(
         id=endpoint.id,
@@ -289,6 +313,16 @@ def _replaced_configs(endpoint: Endpoint) -> list[EndpointConfig]:
 
 
 # --- leaves ------------------------------------------------------------------------------------
+
+
+def _runtime(endpoint: Endpoint, entity: ServedEntity) -> str:
+    """What its build says that it needs, else what its kind of endpoint does."""
+    return entity.runtime or snapshot.RUNTIMES[endpoint.kind]
+
+
+def _to_wake(entity: ServedEntity) -> int:
+    """How many replicas to start for an entity that nobody serves; the row may still say that none is wanted."""
+    return max(1, compute.wanted_replicas(entity))
 
 
 def _load(endpoint_id: str) -> Endpoint | None:

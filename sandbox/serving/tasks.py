@@ -4,8 +4,8 @@ from typing import Any
 
 from celery import shared_task
 
-from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, CONTROL_WAKE
-from sandbox.serving import control_queue, model_builds, notifications, rollout, sweep, tick
+from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, CONTROL_SEND_MODEL, CONTROL_WAKE
+from sandbox.serving import control_queue, model_builds, nodes, notifications, rollout, sweep, tick
 
 
 @shared_task(name=control_queue.RECONCILE)
@@ -37,6 +37,11 @@ def wake(entity_id: str) -> None:
 @shared_task(name=CONTROL_REPLICA_CHANGED)
 def replica_changed(entity_id: str) -> None:
     rollout.replica_changed(entity_id)
+
+
+@shared_task(name=CONTROL_SEND_MODEL)
+def send_model(sha256: str) -> None:
+    nodes.send_model(sha256)
 
 
 @shared_task(name="serving.tick")

@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
-from sandbox import live
+from sandbox import live, metrics
 from sandbox.connections import redis_client
-from sandbox.serving import nodes, rollout, sweep
+from sandbox.serving import compute, nodes, rollout, scaling, sweep
 from sandbox.serving.models import ConfigUpdate, Deployment, Endpoint, EndpointKind, ServedEntity
 from sandbox.workspaces import clock
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def tick() -> None:
     """Safe to run twice at once. (That the worker lives is told by its own heartbeat, not by this.)"""
     sweep.sweep_if_redis_is_new()
-    _each(rollout.reconcile, sorted(set(unfinished()) | set(unhealthy())))
+    _each(rollout.reconcile, sorted(set(unfinished()) | set(unhealthy()) | set(rescaled())))
     _each(rollout.scale_to_zero, idle())
 
 
@@ -32,18 +32,36 @@ def unfinished() -> Iterable[str]:
 
 
 def unhealthy() -> Iterable[str]:
-    """Endpoints of which an entity lacks its replica, or has one and its row does not say so."""
+    """Endpoints of which an entity has another number of replicas than it should, or whose row does not say how it is."""
     wanted = list(_with_replica_wanted())
     living = nodes.living_nodes()
     return {
         entity.config.endpoint_id
-        for entity, is_there in zip(wanted, _have_replica(wanted, living), strict=True)
-        if not (_is_noted(entity) if is_there else entity.deployment == Deployment.FAILED)
+        for entity, there in zip(wanted, _replicas_there(wanted, living), strict=True)
+        if not (_is_well(entity, there) if there else entity.deployment == Deployment.FAILED)
     }
 
 
-def _is_noted(entity: ServedEntity) -> bool:
-    return entity.deployment == Deployment.READY and entity.start_sent_at is None
+def _is_well(entity: ServedEntity, there: int) -> bool:
+    if entity.deployment != Deployment.READY or entity.start_sent_at is not None:
+        return False
+    placed: int = sum(entity.placement.values())
+    return there == placed == compute.wanted_replicas(entity)
+
+
+def rescaled() -> list[str]:
+    """Endpoints of which an entity asks for another number of replicas than a second ago.
+
+    Only what is called, or was scaled up, is looked at; an entity whose size has but one number never is.
+    """
+    redis = redis_client()
+    chosen = Q(id__in=metrics.active(redis)) | Q(window_started_at__isnull=False)
+    rows = _with_replica_wanted().filter(chosen, deployment=Deployment.READY).select_related("config__endpoint__workspace")
+    entities = [entity for entity in rows if not compute.range_of(entity).is_fixed]
+    if not entities:
+        return []
+    loads = metrics.loads(redis, [entity.id for entity in entities])
+    return [entity.config.endpoint_id for entity in entities if scaling.rescale(entity, loads[entity.id])]
 
 
 def idle() -> list[ServedEntity]:
@@ -75,13 +93,13 @@ def _with_replica_wanted() -> QuerySet[ServedEntity]:
     )
 
 
-def _have_replica(entities: list[ServedEntity], living: rollout.Nodes) -> list[bool]:
-    """For each entity whether a node that lives holds a replica of it; one round trip."""
+def _replicas_there(entities: list[ServedEntity], living: nodes.Nodes) -> list[int]:
+    """For each entity how many replicas take requests on nodes that live; one round trip."""
     pipe = redis_client().pipeline(transaction=False)
     for entity in entities:
         pipe.hvals(live.replicas_key(entity.id))
     found = [[live.LiveReplica.from_json(value) for value in values] for values in pipe.execute()]
-    return [any(r.node in living and not r.draining for r in replicas) for replicas in found]
+    return [sum(r.node in living and not r.draining for r in replicas) for replicas in found]
 
 
 def _each(do: Callable[[Any], None], things: Iterable[Any]) -> None:

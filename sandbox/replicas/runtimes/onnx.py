@@ -15,6 +15,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 Values = list[Any]
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
 
 class OnnxRuntime:
@@ -23,6 +24,7 @@ class OnnxRuntime:
     def __init__(self, model_bytes: bytes, device: str = "cpu") -> None:
         """Raises ValueError when the file carries no signature, and onnxruntime's errors when it does not load."""
         self._session = session(model_bytes, device)
+        self._run = self._run_bound if self._session.get_providers()[0] == CUDA else self._run_plain
         metadata = self._session.get_modelmeta().custom_metadata_map
         if METADATA_KEY not in metadata:
             raise ValueError(f"The model file carries no {METADATA_KEY}: it was not written by a build.")
@@ -42,11 +44,24 @@ class OnnxRuntime:
         onnxruntime's errors when they do not fit, ValueError when their number does not.
         """
         feed = dict(zip(self.input_names, arrays, strict=True))
-        return self._finish(self._session.run(self.output_names, feed))
+        return self._finish(self._run(feed))
+
+    def _run_plain(self, feed: dict[str, Any]) -> list[Any]:
+        return self._session.run(self.output_names, feed)  # type: ignore[no-any-return]  # onnxruntime has no types
+
+    def _run_bound(self, feed: dict[str, Any]) -> list[Any]:
+        """On a device: each array of the message is copied there once, outputs are allocated there and copied back once."""
+        binding = self._session.io_binding()
+        for name, array in feed.items():
+            binding.bind_cpu_input(name, array)
+        for name in self.output_names:
+            binding.bind_output(name)
+        self._session.run_with_iobinding(binding)
+        return binding.copy_outputs_to_cpu()  # type: ignore[no-any-return]
 
 
 def load(model_bytes: bytes, device: str = "cpu") -> OnnxRuntime:
-    """Make a model from the bytes of a stored file. `device`: `cpu`, or `cuda` where the machine has it."""
+    """Make a model from the bytes of a stored file. `device`: `cpu`, or `cuda:<index>` where the machine has it."""
     return OnnxRuntime(model_bytes, device)
 
 
@@ -65,10 +80,17 @@ def _options() -> Any:
     return options
 
 
-def _providers(device: str) -> list[str]:
-    """The execution providers to use, the wanted one first where it exists."""
-    has_cuda = device == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    return ["CUDAExecutionProvider", "CPUExecutionProvider"] if has_cuda else ["CPUExecutionProvider"]
+def can_use_cuda() -> bool:
+    """Whether this build of ONNX Runtime has the CUDA provider; whether there is a device is another question."""
+    return CUDA in onnxruntime.get_available_providers()
+
+
+def _providers(device: str) -> list[Any]:
+    """The execution providers to use, the wanted one first where it exists. `device`: `cpu`, `cuda` or `cuda:<index>`."""
+    if device == "cpu" or not can_use_cuda():
+        return [CPU]
+    index = int(device.partition(":")[2] or 0)
+    return [(CUDA, {"device_id": index, "arena_extend_strategy": "kSameAsRequested"}), CPU]
 
 
 def _finisher(signature: Signature, names: list[str]) -> Callable[[list[Any]], Values]:

@@ -18,6 +18,7 @@ class Command(BaseCommand):
             "REDIS_URL": settings.REDIS_URL,
             "NODE_NAME": settings.NODE_NAME,
             "SANDBOX_KEY_FILE": str(settings.SECRETS_DIR / key_file.NAME),
+            "MODEL_DIR": str(settings.MODEL_DIR),
             "PYTHONPATH": str(settings.ROOT),
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
