@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sandbox.builds.signature import InputField, Signature
+from sandbox.builds.signature import InputField, Signature, text_marker
 
 MOST_LABELS_WRONG = 0.001
 """Share of rows."""
@@ -54,10 +54,25 @@ def together(outcomes: Sequence[Agreement]) -> Agreement:
 
 
 def as_frame(rows: pd.DataFrame, inputs: Sequence[InputField]) -> pd.DataFrame:
-    """The rows under their names and in the types that MLflow hands to a model."""
-    types = {"double": "float64", "float": "float32", "long": "int64", "integer": "int32", "boolean": "bool", "string": "object"}
-    columns = {each.name: rows[position].astype(types[each.type]) for position, each in enumerate(inputs)}
+    """The rows under their names and in the types that MLflow hands to a model: texts as pandas makes them of JSON."""
+    types = {
+        "double": "float64",
+        "float": "float32",
+        "long": "int64",
+        "integer": "int32",
+        "boolean": "bool",
+        "datetime": "datetime64[ns]",
+    }
+    columns = {}
+    for position, each in enumerate(inputs):
+        column = rows[position]
+        columns[each.name] = _as_texts(column) if each.type == "string" else column.astype(types[each.type])
     return pd.DataFrame(columns)
+
+
+def _as_texts(column: Any) -> Any:
+    texts = pd.Series(column.tolist(), index=column.index)
+    return texts if isinstance(texts.dtype, pd.StringDtype) else texts.astype(object)
 
 
 def as_arrays(rows: pd.DataFrame, signature: Signature) -> list[Any]:
@@ -72,7 +87,9 @@ def as_arrays(rows: pd.DataFrame, signature: Signature) -> list[Any]:
 
 def _typed(column: Any, dtype: str) -> Any:
     if dtype == "str":
-        return np.array(["" if value is None or value != value else str(value) for value in column], dtype=object)
+        return np.array([value if isinstance(value, str) else text_marker(value) for value in column.tolist()], dtype=object)
+    if column.dtype.kind == "M":
+        return column.astype("datetime64[ns]").astype("int64").to_numpy(dtype=dtype)
     return column.to_numpy(dtype=dtype)
 
 

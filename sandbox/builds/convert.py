@@ -13,20 +13,21 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import onnx
 import skl2onnx
 import sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 from sklearn.base import is_classifier
 
-from sandbox.builds import agreement, imputers, linear, neighbours, samples, trees
+from sandbox.builds import imputers, linear, neighbours, trees
 from sandbox.builds.adopt import adopt_onnx, attach_signature
 from sandbox.builds.agreement import Agreement
 from sandbox.builds.mlmodel import LoggedModel, read_mlmodel
 from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.prepare import model_inputs, needs_columns, prepared_for_conversion
+from sandbox.builds.refusals import with_refusals
+from sandbox.builds.rows import Rows, first_line
 from sandbox.builds.signature import InputField, Layout, Output, Signature
 from sandbox.builds.unpickle import describe, load_estimator
 from sandbox.jail.errors import JobProblem
@@ -84,7 +85,7 @@ def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Not
             f"{describe(model)} has no method {logged.predict_method!r} that can be served; predict and predict_proba can."
         )
     inputs = model_inputs(model, logged)
-    rows = _Rows(model, logged, inputs, files, note)
+    rows = Rows(model, logged, inputs, files, note)
     best: tuple[Agreement, bytes, Signature] | None = None
     problem: Exception | None = None
     for precision in _PRECISIONS:
@@ -94,7 +95,7 @@ def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Not
         except JobProblem:
             raise
         except Exception as error:
-            note(f"Not possible as {precision}: {type(error).__name__}: {_first_line(error)}")
+            note(f"Not possible as {precision}: {type(error).__name__}: {first_line(error)}")
             problem = problem or error
             continue
         note(f"As {precision}: {len(content)} bytes, predictions {outcome.sentence()}.")
@@ -106,72 +107,16 @@ def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Not
         raise _cannot_convert(model, problem)
     if not best[0].is_close:
         raise NotConvertible(f"The ONNX form of {describe(model)} does not predict the same as the model: {best[0].sentence()}.")
-    return best[1], best[2]
+    return _with_refusals(best[1], best[2], model, rows)
 
 
-class _Rows:
-    """The rows to compare on, and what the model predicts for them."""
-
-    def __init__(
-        self, model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], files: dict[str, bytes], note: Note
-    ) -> None:
-        self._inputs = inputs
-        self._predict = getattr(model, logged.predict_method)
-        self._is_tensor = inputs[0].shape != ()
-        self.columns = (
-            inputs
-            if not self._is_tensor
-            else tuple(
-                InputField(str(position), "string" if inputs[0].dtype == "str" else "double")
-                for position in range(inputs[0].shape[1])
-            )
-        )
-        example = samples.example_rows(files.get(logged.example_file), self.columns)
-        synthetic = samples.synthetic_rows(model, self.columns, example)
-        self.sets: list[tuple[str, Any, Any]] = []
-        if example is not None:
-            self._add("the input example", example)
-        if (error := self._add("synthetic rows", synthetic)) is not None:
-            known = synthetic[~(synthetic == samples.UNSEEN).any(axis=1)]
-            error = self._add("synthetic rows", known)
-        if not self.sets:
-            raise NotConvertible(
-                f"{describe(model)}.{logged.predict_method} fails on rows that fit its signature: {_first_line(error)}. "
-                "Log the model with signature=infer_signature(X, model.predict(X)) and input_example=X.head()."
-            )
-        if error is not None:
-            note(f"Compared on the input example only; synthetic rows were refused by the model: {_first_line(error)}")
-        gaps = samples.with_gaps(synthetic, self.columns)
-        if gaps is not None and (error := self._add("rows with missing values", gaps)) is not None:
-            note("The model does not accept missing values.")
-
-    def _add(self, name: str, rows: Any) -> Exception | None:
-        """Let the model predict; returns why it would not."""
-        try:
-            shown = agreement.as_frame(rows, self.columns)
-            wanted = self._predict(
-                shown.to_numpy(dtype=object if self.columns[0].type == "string" else float) if self._is_tensor else shown
-            )
-        except Exception as error:
-            return error
-        self.sets.append((name, rows, np.asarray(wanted)))
-        return None
-
-    @property
-    def prediction(self) -> Any:
-        """Some predictions, as an array."""
-        return self.sets[0][2]
-
-    def compare(self, runtime: OnnxRuntime, signature: Signature) -> Agreement:
-        """The worst outcome over all sets of rows."""
-        outcomes = [
-            agreement.compare(wanted, runtime.predict(agreement.as_arrays(rows, signature))) for _, rows, wanted in self.sets
-        ]
-        return agreement.together(outcomes)
+def _with_refusals(content: bytes, signature: Signature, model: Any, rows: Rows) -> tuple[bytes, Signature]:
+    signature = with_refusals(signature, model, rows)
+    return attach_signature(onnx.load_from_string(content), signature), signature
 
 
 def _write(
-    model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], rows: _Rows, precision: str
+    model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], rows: Rows, precision: str
 ) -> tuple[Signature, bytes]:
     """The model as ONNX with its signature attached."""
     signature = _signature(model, logged, inputs, rows.prediction, precision)
@@ -214,6 +159,7 @@ def _signature(model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], 
             "logged with scikit-learn": logged.sklearn_version,
         },
         is_declared=logged.inputs is not None,
+        params=logged.params,
     )
 
 
@@ -248,11 +194,7 @@ def _keep_output(graph: Any, position: int) -> None:
 
 def _cannot_convert(model: Any, problem: Exception | None) -> NotConvertible:
     """The sentence for an estimator without an ONNX form, naming the part that has none where that is known."""
-    text = _first_line(problem)
+    text = first_line(problem)
     named = text.split("<class '")[1].split("'")[0].rpartition(".")[2] if "<class 'sklearn." in text else describe(model)
     reason = "no converter for it" if "shape calculator" in text or "converter for" in text else text
     return NotConvertible(f"{named} cannot be converted to ONNX by skl2onnx {skl2onnx.__version__}: {reason}.")
-
-
-def _first_line(error: Exception | None) -> str:
-    return (str(error).strip().split("\n")[0] or type(error).__name__)[:300].rstrip(".")

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sandbox.builds.not_convertible import NotConvertible
-from sandbox.builds.signature import COLUMN_TYPES, InputField
+from sandbox.builds.signature import COLUMN_TYPES, InputField, ParamField
 from sandbox.jail.errors import JobProblem
 
 LONGEST_BYTES = 256 * 1024
@@ -33,6 +33,8 @@ class LoggedModel:
     is_tensor: bool
     example_file: str
     """Relative path of the input example; empty when none was logged."""
+    params: tuple[ParamField, ...] | None = None
+    """The logged inference parameters; None without a schema of them."""
 
 
 def read_mlmodel(content: bytes) -> LoggedModel:
@@ -59,6 +61,7 @@ def read_mlmodel(content: bytes) -> LoggedModel:
         inputs=inputs,
         is_tensor=is_tensor,
         example_file=str(example.get("artifact_path") or ""),
+        params=_params(raw.get("signature")),
     )
 
 
@@ -81,12 +84,28 @@ def _inputs(signature: object) -> tuple[tuple[InputField, ...] | None, bool]:
         raise JobProblem(f"The signature has {len(fields)} columns; at most {MOST_COLUMNS} can be served.")
     if any(each.get("type") == "tensor" for each in fields):
         return tuple(_tensor(each) for each in fields), True
-    return tuple(_column(each, position) for position, each in enumerate(fields)), False
+    return tuple(_column(each) for each in fields), False
 
 
-def _column(raw: dict[str, Any], position: int) -> InputField:
-    name = str(raw.get("name", position))
+def _params(signature: object) -> tuple[ParamField, ...] | None:
+    text = _mapping(signature).get("params")
+    try:
+        fields = json.loads(text) if isinstance(text, str) else text
+        if not fields:
+            return None
+        return tuple(
+            ParamField(str(each["name"]), str(each["type"]), each.get("default"), None if each.get("shape") is None else (-1,))
+            for each in fields
+        )
+    except (ValueError, TypeError, KeyError):
+        raise JobProblem("The signature's params in the MLmodel file are not a JSON list of parameters.") from None
+
+
+def _column(raw: dict[str, Any]) -> InputField:
+    name = str(raw.get("name") or "")
     kind = str(raw.get("type"))
+    if not name:
+        raise NotConvertible("The columns of the signature have no names.")
     if kind not in COLUMN_TYPES:
         raise NotConvertible(
             f"Column {name!r} of the signature has type {kind}; columns of type {', '.join(COLUMN_TYPES)} can be served. "

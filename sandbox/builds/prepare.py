@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sandbox.builds.mlmodel import MOST_COLUMNS, LoggedModel
 from sandbox.builds.not_convertible import NotConvertible
 from sandbox.builds.samples import column_hints
-from sandbox.builds.signature import InputField
+from sandbox.builds.signature import MISSING_TEXT, NONE_TEXT, InputField, text_marker
 from sandbox.builds.unpickle import describe
 from sandbox.jail.errors import JobProblem
 
@@ -100,18 +100,25 @@ def parts(model: Any, depth: int = 0) -> Iterator[Any]:
 def prepared_for_conversion(model: Any) -> Any:
     """The model, or a copy that predicts the same, without what skl2onnx stumbles over.
 
-    ONNX has no missing text: a replica hands over the empty one, and the copy takes that for missing.
+    ONNX has no missing text: a replica hands over a marker, and the copy takes that for missing.
     """
-    if any(_fills_text(part) or _knows_missing_text(part) for part in parts(model)):
+    if any(_fills_text(part) or _knows_missing_text(part) or _has_one_intercept(part) for part in parts(model)):
         model = copy.deepcopy(model)
     for part in parts(model):
+        if _has_one_intercept(part):
+            part.intercept_ = np.full(len(part.coef_), part.intercept_)
         if isinstance(part, VotingClassifier):
             part.flatten_transform = False  # shapes the output of transform(), which nobody calls
         elif _fills_text(part):
-            part.missing_values = ""
+            part.missing_values = NONE_TEXT if part.missing_values is None else MISSING_TEXT
         elif _knows_missing_text(part):
-            part.categories_ = [_with_empty_text(categories) for categories in part.categories_]
+            part.categories_ = [_with_markers(categories) for categories in part.categories_]
     return model
+
+
+def _has_one_intercept(part: Any) -> bool:
+    """Of several targets, as fit_intercept=False leaves it."""
+    return isinstance(getattr(part, "intercept_", None), float) and np.ndim(getattr(part, "coef_", 0)) == 2
 
 
 def _fills_text(part: Any) -> bool:
@@ -128,10 +135,10 @@ def _knows_missing_text(part: Any) -> bool:
     )
 
 
-def _with_empty_text(categories: Any) -> Any:
+def _with_markers(categories: Any) -> Any:
     if categories.dtype.kind != "O":
         return categories
-    return np.array(["" if _is_missing(value) else value for value in categories], dtype=object)
+    return np.array([text_marker(value) if _is_missing(value) else value for value in categories], dtype=object)
 
 
 def _is_missing(value: Any) -> bool:

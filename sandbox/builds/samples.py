@@ -94,6 +94,8 @@ def _column(draw: np.random.Generator, each: InputField, hint: ColumnHints, exam
     if each.type == "string":
         known = [str(value) for value in (hint.categories or dict.fromkeys(seen) or ["a", "b", ""]) if value is not None]
         return draw.choice(np.array([*known, UNSEEN] if hint.categories else known, dtype=object), SYNTHETIC_ROWS)
+    if each.type == "datetime":
+        return pd.Timestamp("2020-01-01") + pd.to_timedelta(draw.integers(0, 5_000, SYNTHETIC_ROWS), "h").as_unit("ns")
     if each.type == "boolean":
         return draw.integers(0, 2, SYNTHETIC_ROWS).astype(bool)
     numbers = [float(value) for value in hint.categories if isinstance(value, int | float | np.number)]

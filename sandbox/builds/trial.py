@@ -59,10 +59,11 @@ def _predict(runtime: OnnxRuntime) -> list[Any]:
 
 
 def trial_arrays(signature: Signature) -> list[Any]:
-    """Ones (and empty texts), in the shapes and types that the signature promises."""
+    """Ones (and empty texts, or what the model knows), in the shapes and types that the signature promises."""
     if signature.layout == "matrix":
-        return [_ones(signature.dtype, (_ROWS, len(signature.inputs)))]
-    return [_ones(each.dtype, _shape(each)) for each in signature.inputs]
+        columns = [_ones(each, signature.dtype, (_ROWS, 1)) for each in signature.inputs]
+        return [np.concatenate(columns, axis=1)]
+    return [_ones(each, each.dtype, _shape(each)) for each in signature.inputs]
 
 
 def _shape(each: InputField) -> tuple[int, ...]:
@@ -71,10 +72,10 @@ def _shape(each: InputField) -> tuple[int, ...]:
     return (_ROWS, *(length if length > 0 else 1 for length in each.shape[1:]))
 
 
-def _ones(dtype: str, shape: tuple[int, ...]) -> Any:
+def _ones(each: InputField, dtype: str, shape: tuple[int, ...]) -> Any:
     if dtype == "str":
-        return np.full(shape, "", dtype=object)
-    return np.ones(shape, dtype=dtype)
+        return np.full(shape, each.known[0] if each.known else "", dtype=object)
+    return np.full(shape, each.known[0] if each.known else 1, dtype=dtype)
 
 
 def _shortened(error: Exception) -> str:

@@ -8,6 +8,7 @@ import select
 import struct
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,29 @@ def encode_arrays(arrays: Sequence[np.ndarray[Any, Any]]) -> tuple[bytes, ...]:
             raw.append(np.ascontiguousarray(array).tobytes())
     head = orjson.dumps(header)
     return (_LENGTH.pack(len(head)), head, *raw)
+
+
+@dataclass(frozen=True)
+class RawBody:
+    """A request's body as it came, for the runner to read."""
+
+    content: bytes
+    content_type: str
+
+
+def encode_body(body: RawBody) -> tuple[bytes, ...]:
+    """One body as frame parts: its content type in the header, then the body."""
+    head = orjson.dumps({"content_type": body.content_type})
+    return (_LENGTH.pack(len(head)), head, body.content)
+
+
+def decode_request(frame: bytes) -> "list[np.ndarray[Any, Any]] | RawBody":
+    """The inverse of `encode_arrays` and of `encode_body`."""
+    start = _LENGTH.size
+    if frame[start : start + 1] != b"{":
+        return decode_arrays(frame)
+    offset = start + _LENGTH.unpack_from(frame)[0]
+    return RawBody(frame[offset:], orjson.loads(frame[start:offset])["content_type"])
 
 
 def decode_arrays(frame: bytes) -> list[np.ndarray[Any, Any]]:

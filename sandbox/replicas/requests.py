@@ -4,20 +4,19 @@ Sentences and codes are those of MLflow 3.17.2's scoring server, which the real 
 (mlflow/pyfunc/scoring_server; serving_semantics B3, measured).
 """
 
+import base64
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from sandbox.replicas.scoring.errors import UNEXPECTED, error_body
+
+PARQUET = "application/vnd.apache.parquet"
 INPUT_KEYS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 _FAILURES = {
-    "MODEL_RAISED": (
-        400,
-        "BAD_REQUEST",
-        "Encountered an unexpected error while evaluating the model. Verify that the input is compatible with the model "
-        "for inference. Error: {detail}",
-    ),
     "RUNNER_DIED": (
         500,
         "INTERNAL_ERROR",
@@ -65,15 +64,28 @@ class Pending:
     requester: str
     received_s: float
     deadline_s: float
+    content_type: str = "application/json"
+    """Of a body that is no text (Parquet), `body` holds base64."""
     client_request_id: str | None = None
     execution_ms: float = 0.0
     _answer: RequestAnswer | None = None
     payload: dict[str, Any] = field(default_factory=dict)
+    is_lenient: bool = False
+    """The body was JSON only as Python reads it, with bare NaN or Infinity."""
+    is_raw: bool = False
+    """The model's process reads the body itself and writes the whole answer."""
 
     @classmethod
     def from_wire(cls, raw: list[Any]) -> "Pending":
         """The inverse of the gateway's `Request.wire`."""
         return cls(*raw)
+
+    @property
+    def content(self) -> bytes:
+        """The body's bytes."""
+        if self.content_type.startswith(PARQUET):
+            return base64.b64decode(self.body)
+        return self.body.encode("utf-8", "surrogatepass")
 
     @property
     def is_answered(self) -> bool:
@@ -94,42 +106,42 @@ class Pending:
             return self.payload
         try:
             payload = orjson.loads(self.body)
-        except orjson.JSONDecodeError as error:
-            raise InputError(
-                "BAD_REQUEST",
-                f"Invalid input. Ensure that input is a valid JSON formatted string. Error: {error}. "
-                "(NaN and Infinity are not JSON: send null for a missing value.)",
-            ) from None
+        except orjson.JSONDecodeError:
+            payload = self._read_leniently()
         if not isinstance(payload, dict):
-            kind = "list" if isinstance(payload, list) else type(payload).__name__
-            raise InputError("BAD_REQUEST", f"{_ONE_KEY} Received a {kind}.")
+            received = "a list" if isinstance(payload, list) else f"unexpected input type '{type(payload)}"
+            raise InputError("BAD_REQUEST", f"Invalid input. {ONE_KEY}. Received {received}.")
         client_request_id = payload.pop("client_request_id", None)
         self.client_request_id = None if client_request_id is None else str(client_request_id)
         payload.pop("usage_context", None)
         self.payload = payload
         return payload
 
+    def _read_leniently(self) -> Any:
+        """MLflow's server takes bare NaN and Infinity, which are not JSON."""
+        self.is_lenient = True
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                "BAD_REQUEST", f"Invalid input. Ensure that input is a valid JSON formatted string. Error: '{error!r}'"
+            ) from None
 
-_ONE_KEY = (
+
+ONE_KEY = (
     "The input must be a JSON dictionary with exactly one of the input fields "
-    "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}."
+    "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}"
 )
-
-
-def input_field(payload: dict[str, Any]) -> str:
-    """The one input key of a custom model's body. Raises InputError for none or several."""
-    found = [key for key in payload if key in INPUT_KEYS]
-    if len(found) == 1:
-        return found[0]
-    raise InputError("BAD_REQUEST", f"{_ONE_KEY} Received dictionary with input fields: {sorted(payload)}.")
 
 
 def refused(error: InputError) -> RequestAnswer:
     """400 with the error's code and sentence."""
-    return RequestAnswer(400, orjson.dumps({"error_code": error.error_code, "message": str(error)}).decode())
+    return RequestAnswer(400, error_body(error.error_code, str(error)))
 
 
 def failed(kind: str, detail: str = "") -> RequestAnswer:
-    """An answer from the table of failures."""
+    """An answer from the table of failures; `MODEL_RAISED` with the exception as its detail."""
+    if kind == "MODEL_RAISED":
+        return RequestAnswer(400, error_body("BAD_REQUEST", UNEXPECTED, trace=detail))
     status, code, sentence = _FAILURES[kind]
     return RequestAnswer(status, orjson.dumps({"error_code": code, "message": sentence.format(detail=detail)}).decode())

@@ -1,7 +1,9 @@
 """Custom models: bodies of the four input forms become the model's columns; predictions go back by request.
 
-Casting follows MLflow 3.17.2's scoring server as measured (serving_semantics B3): "1.5" is a double, 1.5 in a long
-column is cut to 1, null in a double column is NaN, null in a long column is refused, extra columns are dropped.
+Two ways lead to the same answers. Bodies in the signature's own form and types, which nearly all are, are read here, many
+requests as one table, column by column. Every other body goes to the model's process as it came, alone, and is read there
+exactly as MLflow's scoring server reads it (`sandbox.replicas.scoring`). So this module never refuses anything: it takes only
+what it can show to mean the same to both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,42 +11,51 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 
-from sandbox.replicas.frames import encode_arrays
-from sandbox.replicas.requests import InputError, Pending, RequestAnswer, failed, input_field, refused
+from sandbox.builds.signature import InputField, Signature
+from sandbox.replicas.frames import RawBody, encode_arrays, encode_body
+from sandbox.replicas.predictions import dumped, shaped
+from sandbox.replicas.requests import INPUT_KEYS, InputError, Pending, RequestAnswer, failed
+from sandbox.replicas.scoring.limits import LARGEST_FLOAT32
 
 Array = np.ndarray[Any, Any]
 Row = Sequence[Any]
-_NUMPY_TYPES: dict[str, Any] = {
-    "double": np.float64,
-    "float": np.float32,
-    "long": np.int64,
-    "integer": np.int32,
-    "boolean": np.bool_,
-    "string": object,
-}
-_INTEGERS = {"long", "integer"}
 
-
+_CHAT_KEYS = ("messages", "prompt", "input")
+_LIMITS = {"long": 2.0**63, "integer": 2.0**31}
+_NUMBERS = {int, float, bool}
+_NUMBERS_AND_GAPS = {int, float, bool, type(None)}
 UNREADABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What Python may raise while a body of unforeseen shape is taken apart."""
 
 
 class NotTogetherError(Exception):
-    """Each request fits the signature, but their rows do not fit into one array: predict them one by one."""
+    """The requests cannot be predicted as one table: `together` can, `alone` has to be asked one by one."""
+
+    def __init__(self, together: list[Pending], alone: list[Pending]) -> None:
+        super().__init__()
+        self.together = together
+        self.alone = alone
+
+
+class _OtherWay(Exception):
+    """The body is not in the plain form."""
 
 
 @dataclass
 class Batch:
-    """Requests whose rows go to the model together."""
+    """Requests whose rows go to the model together, or one request that goes as it came."""
 
     requests: list[Pending]
     counts: list[int]
     parts: tuple[bytes, ...]
+    is_raw: bool = False
 
     def split(self, values: list[Any]) -> Iterator[tuple[Pending, list[Any] | None]]:
         """Each request with its own rows' values; None when the model returned a wrong number of rows."""
+        if self.is_raw:
+            yield self.requests[0], values
+            return
         fits = len(values) == sum(self.counts)
         start = 0
         for request, count in zip(self.requests, self.counts, strict=True):
@@ -56,236 +67,153 @@ class TabularTask:
     """Made from the runtime's description of the model's signature."""
 
     def __init__(self, description: dict[str, Any]) -> None:
-        signature = description["signature"]
-        inputs = signature["inputs"]
-        self.is_tensor = signature["kind"] == "tensor"
-        self.layout: str = signature["layout"]
-        self.names: list[str] = [each["name"] for each in inputs if each["name"]]
-        self.types: list[str] = [each["type"] for each in inputs]
-        self.dtypes: list[str] = [each.get("dtype") or "float64" for each in inputs]
-        self.shapes: list[tuple[int, ...]] = [tuple(each.get("shape") or ()) for each in inputs]
-        self.optional = {each["name"] for each in inputs if not each.get("required", True)}
-        self.matrix_dtype: str = signature.get("dtype") or "float64"
-        self.width = _width(self.is_tensor, self.layout, self.shapes, len(inputs))
-        self._integer_columns = [i for i, kind in enumerate(self.types) if kind in _INTEGERS]
+        self.signature = Signature.from_dict(description["signature"])
+        self.inputs = self.signature.inputs
+        self.names: list[str] = [each.name for each in self.inputs if each.name]
+        self._name_set = set(self.names)
+        self.is_tensor = self.signature.kind == "tensor"
+        self.width = len(self.inputs)
+        self.is_plain = "always" not in self.signature.refuses and (self.is_tensor or len(self.names) == self.width)
+        self._checks_size = "too_large" in self.signature.refuses
+        blocks = {
+            kind: [place for place, each in enumerate(self.inputs) if each.type == kind]
+            for kind in ("long", "integer", "boolean", "float")
+        }
+        self._blocks = {kind: places for kind, places in blocks.items() if places}
+        takes_any_number = all(each.type != "datetime" and "unknown" not in each.refuses for each in self.inputs)
+        self._is_matrix = self.signature.layout == "matrix" and self.signature.dtype != "str" and takes_any_number
 
     # --- from bodies to arrays -----------------------------------------------------------------
 
     def batch(self, requests: list[Pending]) -> Batch:
-        """Read and enforce every request; those that are wrong get their answer and leave the batch."""
-        read: list[tuple[Pending, list[Row]]] = []
+        """Read every request. Raises NotTogetherError when some have to be asked alone."""
+        plain: list[tuple[Pending, list[Row]]] = []
+        alone: list[Pending] = []
         for request in requests:
             try:
-                read.append((request, self._rows_or_refusal(request)))
-            except InputError as error:
-                request.answer = refused(error)
-        if not read:
-            return Batch([], [], ())
+                plain.append((request, self._rows(request)))
+            except (_OtherWay, InputError, *UNREADABLE):
+                alone.append(request)
+        if not alone:
+            try:
+                arrays = self._arrays([row for _, rows in plain for row in rows])
+                return Batch(requests, [len(rows) for _, rows in plain], encode_arrays(arrays))
+            except (_OtherWay, *UNREADABLE):
+                alone = [request for request, rows in plain if len(plain) == 1 or not self._is_readable(rows)]
+        if len(requests) == 1:
+            return _raw(requests[0])
+        if not alone:
+            raise NotTogetherError([], requests)
+        apart = {id(request) for request in alone}
+        raise NotTogetherError([request for request in requests if id(request) not in apart], alone)
+
+    def _is_readable(self, rows: list[Row]) -> bool:
         try:
-            arrays = self.arrays([row for _, rows in read for row in rows])
-        except InputError as error:
-            if len(read) == 1:
-                read[0][0].answer = refused(error)
-                return Batch([], [], ())
-            return self._without_the_wrong([request for request, _ in read])
-        except UNREADABLE as error:
-            if len(read) == 1:
-                read[0][0].answer = refused(_unreadable(error))
-                return Batch([], [], ())
-            return self._without_the_wrong([request for request, _ in read])
-        return Batch([request for request, _ in read], [len(rows) for _, rows in read], encode_arrays(arrays))
+            self._arrays(rows)
+        except (_OtherWay, *UNREADABLE):
+            return False
+        return True
 
-    def _without_the_wrong(self, requests: list[Pending]) -> Batch:
-        """Some request does not fit the schema: find it alone, and batch the others."""
-        good = [request for request in requests if self.batch([request]).requests]
-        if len(good) == len(requests):
-            raise NotTogetherError
-        return self.batch(good)
-
-    def _rows_or_refusal(self, request: Pending) -> list[Row]:
-        """The request's rows; whatever a strange body makes Python raise is a refusal too."""
-        try:
-            return self.rows(request.read())
-        except UNREADABLE as error:
-            raise _unreadable(error) from None
-
-    def rows(self, payload: dict[str, Any]) -> list[Row]:
-        """The body's rows, each in the signature's column order. Raises InputError."""
-        form = input_field(payload)
-        data = payload[form]
-        if form == "dataframe_records":
-            return self._from_records(data)
-        if form == "dataframe_split":
-            return self._from_split(data)
-        if form == "inputs" and isinstance(data, dict):
-            return self._from_columns(data)
-        if not isinstance(data, list):
-            raise InputError("BAD_REQUEST", f"Invalid input. Field '{form}' must be a list of rows. Got {type(data).__name__}.")
-        if data and isinstance(data[0], dict):
-            return self._from_records(data, form)
-        return self._from_tensor(data, form)
-
-    def _from_records(self, records: Any, form: str = "dataframe_records") -> list[Row]:
-        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-            raise InputError("BAD_REQUEST", f"Invalid input. Field '{form}' must be a list of objects, one for each row.")
-        names = self.names
-        try:
-            if records and names:
-                return [[record[name] for name in names] for record in records]
-        except KeyError:
-            pass
-        given = set().union(*records) if records else set()
-        self._check_columns(given)
-        return [[record.get(name) for name in names] for record in records]
-
-    def _from_split(self, split: Any) -> list[Row]:
-        if not isinstance(split, dict):
-            kind = "list" if isinstance(split, list) else type(split).__name__
-            raise InputError("BAD_REQUEST", f"Invalid input. Dataframe split format must be a dictionary. Got {kind}.")
-        columns, data = split.get("columns"), split.get("data")
-        if not isinstance(data, list) or not all(isinstance(row, list) for row in data):
-            raise _bad_split("'data' must be a list of rows, each a list of values.")
-        if columns is None:
-            return self._from_tensor(data, "dataframe_split")
-        if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-            raise _bad_split("'columns' must be a list of names.")
-        if wrong := next((row for row in data if len(row) != len(columns)), None):
-            raise _bad_split(f"{len(columns)} columns passed, passed data had {len(wrong)} columns.")
-        if columns == self.names:
-            return data
-        places = {name: place for place, name in enumerate(columns)}
-        self._check_columns(set(places))
-        if not self.names:
-            return data
-        order = [places.get(name) for name in self.names]
-        return [[None if place is None else row[place] for place in order] for row in data]
-
-    def _from_columns(self, columns: dict[str, Any]) -> list[Row]:
-        self._check_columns(set(columns))
-        wanted = [columns.get(name) for name in self.names] if self.names else list(columns.values())
-        lists = [value if isinstance(value, list) else [value] for value in wanted]
-        length = max((len(values) for values in lists), default=0)
-        lists = [values if wanted[i] is not None else [None] * length for i, values in enumerate(lists)]
-        if any(len(values) != length for values in lists):
-            raise InputError("BAD_REQUEST", "Invalid input. Field 'inputs': all columns must have the same length.")
-        return list(zip(*lists, strict=True))
-
-    def _from_tensor(self, data: list[Any], form: str) -> list[Row]:
-        rows = data if all(isinstance(row, list) for row in data) else [[value] for value in data]
+    def _rows(self, request: Pending) -> list[Row]:
+        """The body's rows, each in the signature's order of columns. Raises _OtherWay, and UNREADABLE for strange bodies."""
+        if request.content_type != "application/json":
+            raise _OtherWay
+        payload = request.read()
+        if not self.is_plain or request.is_lenient:
+            raise _OtherWay
+        forms = [key for key in payload if key in INPUT_KEYS]
+        if len(forms) != 1 or any(key in payload for key in _CHAT_KEYS):
+            raise _OtherWay
+        if "params" in payload and self.signature.params is not None:
+            raise _OtherWay
+        form, data = forms[0], payload[forms[0]]
+        rows = self._tensor_rows(form, data) if self.is_tensor else self._table_rows(form, data)
         if not rows:
-            self._check_columns(set())
-        if self.width and (wrong := next((row for row in rows if len(row) != self.width), None)) is not None:
-            names = f" in the order {self.names}" if self.names else ""
-            raise InputError(
-                "INVALID_PARAMETER_VALUE",
-                f"Field '{form}' has a row of {len(wrong)} values; the model takes {self.width}{names}.",
-            )
+            raise _OtherWay
         return rows
 
-    def _check_columns(self, given: set[str]) -> None:
-        missing = [name for name in self.names if name not in given and name not in self.optional]
-        if missing:
-            schema = [
-                f"'{n}': {t} ({'optional' if n in self.optional else 'required'})"
-                for n, t in zip(self.names, self.types, strict=True)
-            ]
-            extra = sorted(given - set(self.names))
-            note = f" Note that there were extra inputs: {extra}." if extra else ""
-            raise InputError(
-                "INVALID_PARAMETER_VALUE",
-                f"Failed to enforce schema of data with schema '[{', '.join(schema)}]'. "
-                f"Error: Model is missing inputs {missing}.{note}",
-            )
+    def _table_rows(self, form: str, data: Any) -> list[Row]:
+        names = self.names
+        if form == "dataframe_records":
+            return [[record[name] for name in names] for record in data]
+        if form == "dataframe_split":
+            return self._split_rows(data)
+        if isinstance(data, dict):
+            if form == "instances" or set(data) != self._name_set:
+                raise _OtherWay
+            columns = [data[name] for name in names]
+            if not all(type(column) is list for column in columns):
+                raise _OtherWay
+            return list(zip(*columns, strict=True))
+        if form == "inputs" or any(len(record) != self.width for record in data):
+            raise _OtherWay
+        return [[record[name] for name in names] for record in data]
 
-    def arrays(self, rows: list[Row]) -> list[Array]:
-        """One array for each model input: the whole matrix, or one for each column or tensor. Raises InputError."""
-        if not rows:
-            raise InputError("INVALID_PARAMETER_VALUE", "The input has no rows. Send at least one.")
+    def _split_rows(self, split: Any) -> list[Row]:
+        columns, data = split["columns"], split["data"]
+        if len(split) != 2 and (len(split) != 3 or not _is_plain_index(split["index"], len(data))):
+            raise _OtherWay
+        if columns == self.names:
+            places = None
+        else:
+            at = {name: place for place, name in enumerate(columns)}
+            if len(at) != len(columns):
+                raise _OtherWay
+            places = [at[name] for name in self.names]
+        if not all(type(row) is list and len(row) == len(columns) for row in data):
+            raise _OtherWay
+        rows: list[Row] = data
+        return rows if places is None else [[row[place] for place in places] for row in rows]
+
+    def _tensor_rows(self, form: str, data: Any) -> list[Row]:
+        if form not in {"inputs", "instances"}:
+            raise _OtherWay
+        if isinstance(data, dict):
+            if set(data) != self._name_set or form == "instances":
+                raise _OtherWay
+            return list(zip(*(data[name] for name in self.names), strict=True))
+        if type(data) is not list or self.width != 1:
+            raise _OtherWay
+        return [(row,) for row in data]
+
+    def _arrays(self, rows: list[Row]) -> list[Array]:
+        """One array for each model input: the whole matrix, or one for each column or tensor. Raises _OtherWay."""
         if self.is_tensor:
-            return self._tensors(rows)
-        if self.layout == "matrix":
-            return [self._matrix(rows)]
-        return [
-            _as_dtype(self._column([row[place] for row in rows], name, kind), dtype).reshape(-1, 1)
-            for place, (name, kind, dtype) in enumerate(zip(self.names, self.types, self.dtypes, strict=True))
-        ]
+            arrays = [_tensor([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
+        elif self._is_matrix:
+            arrays = [self._matrix(rows)]
+        elif self.signature.layout == "matrix":
+            columns = [_column([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
+            arrays = [np.column_stack(columns).astype(object if self.signature.dtype == "str" else self.signature.dtype)]
+        else:
+            arrays = [
+                _column([row[place] for row in rows], each).reshape((-1, *each.shape[1:]) if each.shape else (-1, 1))
+                for place, each in enumerate(self.inputs)
+            ]
+        if self._checks_size and any(array.dtype.kind == "f" and (np.abs(array) > LARGEST_FLOAT32).any() for array in arrays):
+            raise _OtherWay
+        return arrays
 
     def _matrix(self, rows: list[Row]) -> Array:
-        if self.matrix_dtype == "str":
-            return np.array([[_as_text(value) for value in row] for row in rows], dtype=object)
-        try:
-            matrix = np.array(rows, dtype=np.float64)
-        except (ValueError, TypeError):
-            return self._matrix_by_column(rows)
-        if matrix.ndim != 2:
-            return self._matrix_by_column(rows)
-        if self._integer_columns:
-            block = matrix[:, self._integer_columns]
-            if np.isnan(block).any():
-                return self._matrix_by_column(rows)
-            matrix[:, self._integer_columns] = np.trunc(block)
-        return matrix.astype(self.matrix_dtype, copy=False)
-
-    def _matrix_by_column(self, rows: list[Row]) -> Array:
-        """The slow way, which names the column that cannot be converted."""
-        kinds = enumerate(zip(self.names, self.types, strict=True))
-        columns = [self._column([row[place] for row in rows], name, kind) for place, (name, kind) in kinds]
-        return np.column_stack(columns).astype(self.matrix_dtype)
-
-    def _tensors(self, rows: list[Row]) -> list[Array]:
-        """Tensor signatures: the rows of the only tensor, or for each row one value for each named tensor."""
-        if len(self.shapes) == 1:
-            given = [[row[0] for row in rows] if self.names and self._is_named_row(rows) else rows]
-        else:
-            given = [[row[place] for row in rows] for place in range(len(self.shapes))]
-        dtypes = [self.matrix_dtype] if self.layout == "matrix" else self.dtypes
-        return [self._tensor(values, place, dtype) for place, (values, dtype) in enumerate(zip(given, dtypes, strict=True))]
-
-    def _is_named_row(self, rows: list[Row]) -> bool:
-        return len(rows[0]) == 1 and isinstance(rows[0][0], list)
-
-    def _tensor(self, values: list[Any], place: int, dtype: str) -> Array:
-        shape = self.shapes[place]
-        try:
-            tensor = np.array(values, dtype=object if dtype == "str" else dtype)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InputError("BAD_REQUEST", f"Failed to convert the input to a tensor of type {dtype}. Error: {error}") from None
-        wanted = shape[1:]
-        if tensor.ndim != len(shape) or any(w not in {-1, n} for w, n in zip(wanted, tensor.shape[1:], strict=True)):
-            raise InputError(
-                "INVALID_PARAMETER_VALUE",
-                f"The input has shape {tensor.shape}; the model takes {('any', *wanted)} (any number of rows first).",
-            )
-        return tensor
-
-    @staticmethod
-    def _column(values: list[Any], name: str, kind: str) -> Array:
-        dtype = _NUMPY_TYPES.get(kind, object)
-        if dtype is object:
-            return np.array([_as_text(value) for value in values], dtype=object)
-        try:
-            if kind == "boolean":
-                return np.array([bool(value) for value in values], dtype=dtype)
-            column = np.array(values, dtype=np.float64)
-        except (ValueError, TypeError):
-            column = None
-        if column is None or column.ndim != 1 or (kind in _INTEGERS and not np.isfinite(column).all()):
-            shown = next((value for value in values if not _fits(value, kind)), None)
-            type_name = np.dtype(dtype).name
-            raise InputError(
-                "BAD_REQUEST", f"Failed to convert column {name} to type '{type_name}'. The value {_shorten(shown)} does not fit."
-            )
-        if kind not in _INTEGERS:
-            return column.astype(dtype)
-        try:
-            return np.array([_whole(value) for value in values], dtype=dtype)
-        except OverflowError:
-            limits = np.iinfo(dtype)
-            shown = next((value for value in values if not limits.min <= _whole(value) <= limits.max), None)
-            message = (
-                f"Failed to convert column {name} to type '{np.dtype(dtype).name}'. The value {_shorten(shown)} does not fit."
-            )
-            raise InputError("BAD_REQUEST", message) from None
+        """Columns of numbers as one matrix; those that it cannot read at once it reads one by one."""
+        matrix: Array = np.array(rows)
+        if matrix.dtype.kind not in "ifb" or matrix.ndim != 2 or matrix.shape[1] != self.width:
+            columns = [_column([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
+            return np.column_stack(columns).astype(self.signature.dtype)
+        is_whole = matrix.dtype.kind != "f"
+        matrix = matrix.astype(np.float64, copy=False)
+        for kind, places in self._blocks.items():
+            if is_whole and kind == "long":
+                continue
+            part = matrix[:, places]
+            if kind in _LIMITS:
+                if (np.abs(part) >= _LIMITS[kind]).any():
+                    raise _OtherWay
+                part = np.trunc(part)
+            else:
+                part = part != 0 if kind == "boolean" else part.astype(np.float32)
+            matrix[:, places] = part
+        return matrix.astype(self.signature.dtype, copy=False)
 
     # --- from values to bodies -----------------------------------------------------------------
 
@@ -293,53 +221,66 @@ class TabularTask:
         """`{"predictions": …}` for the request's own rows."""
         if rows is None:
             return failed("RESULT_MISMATCH", "another number of values than it was given rows")
-        return RequestAnswer(200, orjson.dumps({"predictions": rows}).decode())
+        if request.is_raw:
+            return RequestAnswer(int(rows[0]), str(rows[1]))
+        return RequestAnswer(200, dumped(shaped(rows, self.signature.output.form, is_table=not self.is_tensor)))
 
 
-def _width(is_tensor: bool, layout: str, shapes: list[tuple[int, ...]], inputs: int) -> int:
-    """Values in one row when rows come without names; 0 when that is not known."""
-    if not is_tensor:
-        return inputs
-    if len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][1] > 0:
-        return shapes[0][1]
-    return inputs if len(shapes) > 1 else 0
+def _raw(request: Pending) -> Batch:
+    """The request as it came; who asks for it is read where that is possible."""
+    request.is_raw = True
+    return Batch([request], [1], encode_body(RawBody(request.content, request.content_type)), is_raw=True)
 
 
-def _as_dtype(column: Array, dtype: str) -> Array:
-    return column if dtype == "str" or column.dtype == object else column.astype(dtype, copy=False)
+def _is_plain_index(index: Any, rows: int) -> bool:
+    return type(index) is list and len(index) == rows and all(type(each) in {int, str} for each in index)
 
 
-def _unreadable(error: Exception) -> InputError:
-    return InputError(
-        "BAD_REQUEST", f"Invalid input. The body does not have the shape of its input field. {type(error).__name__}: {error}"
-    )
+def _column(values: list[Any], each: InputField) -> Array:
+    """One column in the model's type. Raises _OtherWay for anything whose cast is not plain."""
+    kinds = set(map(type, values))
+    if each.dtype == "str":
+        if kinds != {str} or ("unknown" in each.refuses and not set(values) <= set(each.known)):
+            raise _OtherWay
+        return np.array(values, dtype=object)
+    column = _numbers(values, kinds, each)
+    if "unknown" in each.refuses and not set(column.tolist()) <= set(each.known):
+        raise _OtherWay
+    return column.astype(each.dtype, copy=False)
 
 
-def _bad_split(reason: str) -> InputError:
-    return InputError(
-        "BAD_REQUEST",
-        f"Provided dataframe_split field is not a valid dataframe representation in 'split' format. Error: {reason}",
-    )
+def _numbers(values: list[Any], kinds: set[type], each: InputField) -> Array:
+    """The values after the signature's own cast."""
+    if kinds <= _NUMBERS:
+        column = np.array(values)
+    elif each.type in {"double", "float"} and kinds <= _NUMBERS_AND_GAPS and "missing" not in each.refuses:
+        column = np.array(values, dtype=np.float64)
+    else:
+        raise _OtherWay
+    if column.dtype.kind not in "ifb" or each.type == "datetime":
+        raise _OtherWay
+    if each.type in _LIMITS:
+        if column.dtype.kind == "f" and (np.abs(column) >= _LIMITS[each.type]).any():
+            raise _OtherWay
+        whole = column.astype(np.int64)
+        if each.type == "integer" and ((whole >= 2**31) | (whole < -(2**31))).any():
+            raise _OtherWay
+        return whole
+    if each.type == "boolean":
+        return column.astype(np.bool_)
+    return column.astype(np.float32) if each.type == "float" else column
 
 
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else str(value)
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else int(float(value))
-
-
-def _fits(value: Any, kind: str) -> bool:
-    try:
-        number = float(value) if value is not None else float("nan")
-    except (ValueError, TypeError):
-        return False
-    return bool(np.isfinite(number)) or kind not in _INTEGERS
-
-
-def _shorten(value: Any) -> str:
-    text = orjson.dumps(value, default=str).decode()
-    return text if len(text) <= 60 else text[:57] + "…"
+def _tensor(values: list[Any], each: InputField) -> Array:
+    """A tensor of numbers in the signature's shape and then in the model's type. Raises _OtherWay."""
+    tensor = np.array(values)
+    if each.dtype == "str" or tensor.dtype.kind not in "ifb" or tensor.ndim != len(each.shape):
+        raise _OtherWay
+    if any(wanted not in {-1, length} for wanted, length in zip(each.shape[1:], tensor.shape[1:], strict=True)):
+        raise _OtherWay
+    logged = np.dtype(each.type)
+    if logged.kind in "iu" and (tensor.dtype.kind == "f" or logged.itemsize < 8 or logged.kind == "u"):
+        limits = np.iinfo(logged)
+        if ((tensor < limits.min) | (tensor >= limits.max)).any():
+            raise _OtherWay
+    return tensor.astype(logged, copy=False).astype(each.dtype, copy=False)

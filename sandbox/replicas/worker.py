@@ -88,8 +88,9 @@ class Replica:
             return
         try:
             self._predict_together(ready)
-        except NotTogetherError:
-            self._predict_one_by_one(ready)
+        except NotTogetherError as parts:
+            self.predict(parts.together)
+            self._predict_one_by_one(parts.alone)
         except RunnerGoneError:
             self._restart_runner()
             self._predict_one_by_one(ready)

@@ -27,6 +27,7 @@ def die_with_parent() -> None:
 
 def warm_up() -> None:
     """Import what a replica and its runner need, before the first fork."""
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # a thread of the memory pool of pandas' columns
     import celery.apps.worker
     import celery.bin.worker
     import celery.concurrency.solo
@@ -36,8 +37,10 @@ def warm_up() -> None:
 
     import sandbox.replicas.runtimes.embedding
     import sandbox.replicas.runtimes.onnx
+    import sandbox.replicas.scoring.answer
     import sandbox.replicas.worker
 
+    sandbox.replicas.scoring.answer.warm_up()
     _ = (celery, kombu, numpy, sandbox)
 
 

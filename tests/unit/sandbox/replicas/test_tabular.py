@@ -1,4 +1,4 @@
-"""Reading the four input forms and enforcing the signature (expected values: serving_semantics B3, measured on MLflow 3.17.2)."""
+"""The plain way of reading bodies: what it takes means the same as on the exact way, and everything else goes there."""
 
 import json
 from typing import Any
@@ -6,9 +6,17 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sandbox.replicas.frames import decode_arrays
+from sandbox.builds.signature import Signature
+from sandbox.replicas.frames import RawBody, decode_arrays, decode_request
 from sandbox.replicas.requests import Pending
+from sandbox.replicas.scoring.arrays import model_arrays
+from sandbox.replicas.scoring.bodies import read_body
+from sandbox.replicas.scoring.enforcement import enforced
+from sandbox.replicas.scoring.errors import ScoringError
+from sandbox.replicas.scoring.schema import Schema
 from sandbox.replicas.tabular import NotTogetherError, TabularTask
 
 NUMBERS = {
@@ -20,6 +28,7 @@ NUMBERS = {
     "kind": "columns",
     "layout": "matrix",
     "dtype": "float64",
+    "output": {"name": "p", "type": "double"},
 }
 MIXED = {
     "inputs": [
@@ -29,8 +38,14 @@ MIXED = {
     ],
     "kind": "columns",
     "layout": "per_column",
+    "output": {"name": "p", "type": "string"},
 }
-TENSOR = {"inputs": [{"name": "", "type": "float64", "shape": [-1, 3]}], "kind": "tensor", "layout": "matrix", "dtype": "float64"}
+TENSOR = {
+    "inputs": [{"name": "", "type": "float64", "shape": [-1, 3]}],
+    "kind": "tensor",
+    "layout": "tensors",
+    "output": {"name": "p", "type": "double"},
+}
 
 
 def pending(body: Any) -> Pending:
@@ -40,15 +55,24 @@ def pending(body: Any) -> Pending:
 
 def arrays(signature: dict[str, Any], *bodies: Any) -> list[Any]:
     batch = TabularTask({"signature": signature}).batch([pending(body) for body in bodies])
+    assert not batch.is_raw
     return decode_arrays(b"".join(batch.parts))
 
 
-def refusal(signature: dict[str, Any], body: Any) -> tuple[int, str, str]:
+def goes_as_it_came(signature: dict[str, Any], body: Any) -> bool:
     request = pending(body)
     batch = TabularTask({"signature": signature}).batch([request])
-    assert batch.requests == []
-    answer = orjson.loads(request.answer.body)
-    return request.answer.status, answer["error_code"], answer["message"]
+    sent = decode_request(b"".join(batch.parts))
+    if batch.is_raw:
+        assert sent == RawBody(request.body.encode(), "application/json")
+    return batch.is_raw
+
+
+def exact_arrays(signature: dict[str, Any], body: Any) -> list[Any]:
+    """What the exact way makes of the body. Raises ScoringError."""
+    known = Signature.from_dict(signature)
+    schema = Schema.of(known)
+    return model_arrays(enforced(read_body(json.dumps(body).encode(), "application/json", schema).data, schema), known)
 
 
 @pytest.mark.parametrize(
@@ -58,75 +82,112 @@ def refusal(signature: dict[str, Any], body: Any) -> tuple[int, str, str]:
         {"dataframe_records": [{"c": 2.0, "b": 1.5, "a": 1, "dropped": "x"}]},
         {"dataframe_split": {"columns": ["b", "a", "c"], "data": [[1.5, 1, 2.0]]}},
         {"dataframe_split": {"index": [7], "columns": ["a", "b", "c"], "data": [[1, 1.5, 2.0]]}},
-        {"instances": [[1, 1.5, 2.0]]},
         {"instances": [{"a": 1, "b": 1.5, "c": 2.0}]},
         {"inputs": {"a": [1], "b": [1.5], "c": [2.0]}},
-        {"inputs": [[1, 1.5, 2.0]]},
-        {"dataframe_records": [{"a": 1.9, "b": "1.5", "c": 2}]},
+        {"dataframe_records": [{"a": 1.9, "b": 1.5, "c": 2}]},
         {"dataframe_records": [{"a": True, "b": 1.5, "c": 2}]},
+        {"dataframe_records": [{"a": 1, "b": 1.5, "c": 2.0}], "params": {"ignored": 1}, "client_request_id": "x"},
     ],
 )
-def test_every_form_becomes_the_same_row(body: Any) -> None:
+def test_every_plain_form_becomes_the_same_row(body: Any) -> None:
     np.testing.assert_array_equal(arrays(NUMBERS, body)[0], [[1.0, 1.5, 2.0]])
 
 
-def test_null_in_a_double_column_and_a_missing_optional_one_are_nan() -> None:
-    matrix = arrays(NUMBERS, {"dataframe_records": [{"a": 1, "b": None}]})[0]
-    assert matrix[0, 0] == 1.0
-    assert np.isnan(matrix[0, 1:]).all()
+def test_null_in_a_double_column_is_nan() -> None:
+    matrix = arrays(NUMBERS, {"dataframe_records": [{"a": 1, "b": None, "c": 2}]})[0]
+    assert matrix[0, [0, 2]].tolist() == [1.0, 2.0]
+    assert np.isnan(matrix[0, 1])
 
 
 def test_mixed_columns_keep_their_types() -> None:
-    plan, tenure, charge = arrays(MIXED, {"dataframe_records": [{"plan": "Fibre", "tenure": 2**53 + 1, "charge": "9.5"}]})
+    plan, tenure, charge = arrays(MIXED, {"dataframe_records": [{"plan": "Fibre", "tenure": 2**53 + 1, "charge": 9.5}]})
     assert plan.tolist() == [["Fibre"]]
     assert tenure.tolist() == [[2**53 + 1]]
     assert charge.tolist() == [[9.5]]
 
 
+def test_a_float_column_is_rounded_to_32_bits() -> None:
+    signature = {**NUMBERS, "inputs": [{"name": "a", "type": "float"}, {"name": "b", "type": "double"}]}
+    matrix = arrays(signature, {"dataframe_records": [{"a": 0.1, "b": 0.1}]})[0]
+    assert matrix.tolist() == [[float(np.float32(0.1)), 0.1]]
+
+
 @pytest.mark.parametrize(
-    ("body", "code", "part"),
+    "body",
     [
-        ("{not json", "BAD_REQUEST", "valid JSON"),
-        ('{"dataframe_records": [{"a": 1, "b": NaN}]}', "BAD_REQUEST", "send null"),
-        ('{"dataframe_records": [{"a": 1, "b": 1e999}]}', "BAD_REQUEST", "valid JSON"),
-        ("[1]", "BAD_REQUEST", "Received a list"),
-        ("{}", "BAD_REQUEST", "exactly one of the input fields"),
-        ({"instances": [[1, 2, 3]], "inputs": [[1, 2, 3]]}, "BAD_REQUEST", "['inputs', 'instances']"),
-        ({"dataframe_split": [1]}, "BAD_REQUEST", "must be a dictionary. Got list"),
-        ({"dataframe_split": {"columns": ["a", "b"], "data": [[1]]}}, "BAD_REQUEST", "2 columns passed"),
-        (
-            {"dataframe_records": [{"a": 1, "z": 1}]},
-            "INVALID_PARAMETER_VALUE",
-            "missing inputs ['b']. Note that there were extra inputs: ['z']",
-        ),
-        ({"dataframe_records": []}, "INVALID_PARAMETER_VALUE", "missing inputs ['a', 'b']"),
-        ({"dataframe_records": [{"a": None, "b": 1}]}, "BAD_REQUEST", "Failed to convert column a to type 'int64'"),
-        ({"dataframe_records": [{"a": "x", "b": 1}]}, "BAD_REQUEST", "Failed to convert column a to type 'int64'"),
-        ({"instances": [[1, 2]]}, "INVALID_PARAMETER_VALUE", "the model takes 3"),
-        ({"inputs": {"a": [1, 2], "b": [1]}}, "BAD_REQUEST", "same length"),
+        "{not json",
+        '{"dataframe_records": [{"a": 1, "b": NaN, "c": 1}]}',
+        "[1]",
+        "{}",
+        {"instances": [[1, 2, 3]], "inputs": [[1, 2, 3]]},
+        {"instances": [[1, 2, 3]]},
+        {"dataframe_split": [1]},
+        {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1, 2]]}},
+        {"dataframe_split": {"columns": ["a", "b", "b"], "data": [[1, 2, 3]]}},
+        {"dataframe_split": {"columns": [[1], "b"], "data": [[1, 2]]}},
+        {"dataframe_split": {"columns": ["a", "b", "c"], "data": [[1, 2, 3]], "index": [1, 2]}},
+        {"dataframe_records": [{"a": 1, "z": 1}]},
+        {"dataframe_records": []},
+        {"dataframe_records": [{"a": 1, "b": 2}]},
+        {"dataframe_records": [{"a": None, "b": 1, "c": 1}]},
+        {"dataframe_records": [{"a": "1", "b": 1, "c": 1}]},
+        {"dataframe_records": [{"a": 1e300, "b": 1, "c": 1}]},
+        {"dataframe_records": [{"a": [1], "b": 1, "c": 1}]},
+        {"inputs": {"a": [1, 2], "b": [1], "c": [1]}},
+        {"inputs": {"a": 1, "b": 1, "c": 1}},
+        {"dataframe_records": [{"a": 1, "b": 2, "c": 3}], "input": "x"},
     ],
 )
-def test_it_says_what_is_wrong(body: Any, code: str, part: str) -> None:
-    status, found, message = refusal(NUMBERS, body)
-    assert (status, found) == (400, code)
-    assert part in message
+def test_what_is_not_plain_goes_as_it_came(body: Any) -> None:
+    assert goes_as_it_came(NUMBERS, body)
 
 
-def test_a_wrong_request_leaves_its_neighbours_alone() -> None:
-    good, wrong, other = (pending({"dataframe_records": [{"a": value, "b": 2}]}) for value in (1, "x", 3))
+def test_what_the_model_refuses_goes_as_it_came() -> None:
+    refusing = [{**each, "refuses": {"missing": "ValueError: no"}} for each in NUMBERS["inputs"]]  # type: ignore[misc]  # a list
+    assert goes_as_it_came({**NUMBERS, "inputs": refusing}, {"dataframe_records": [{"a": 1, "b": None, "c": 1}]})
+    known = {"name": "plan", "type": "string", "dtype": "str", "refuses": {"unknown": "ValueError: no"}, "known": ["a", "b"]}
+    signature = {**MIXED, "inputs": [known]}
+    assert not goes_as_it_came(signature, {"dataframe_records": [{"plan": "a"}]})
+    assert goes_as_it_came(signature, {"dataframe_records": [{"plan": "z"}]})
+    too_large = {**NUMBERS, "refuses": {"too_large": "ValueError: no"}}
+    assert goes_as_it_came(too_large, {"dataframe_records": [{"a": 1, "b": 1e39, "c": 1}]})
+
+
+def test_params_that_the_signature_names_are_checked_on_the_exact_way() -> None:
+    body = {"dataframe_records": [{"a": 1, "b": 2, "c": 3}], "params": {"top": 1}}
+    assert goes_as_it_came({**NUMBERS, "params": [{"name": "top", "type": "long", "default": 1}]}, body)
+
+
+def test_requests_on_both_ways_are_told_apart() -> None:
+    good, wrong, other = (pending({"dataframe_records": [{"a": value, "b": 2, "c": 1}]}) for value in (1, "x", 3))
     task = TabularTask({"signature": NUMBERS})
-    batch = task.batch([good, wrong, other])
-    assert batch.requests == [good, other]
+    with pytest.raises(NotTogetherError) as caught:
+        task.batch([good, wrong, other])
+    assert caught.value.together == [good, other]
+    assert caught.value.alone == [wrong]
+    batch = task.batch([good, other])
     assert decode_arrays(b"".join(batch.parts))[0][:, 0].tolist() == [1.0, 3.0]
     for request, rows in batch.split(["No", "Yes"]):
         request.answer = task.answer(request, rows)
     assert orjson.loads(good.answer.body) == {"predictions": ["No"]}
     assert orjson.loads(other.answer.body) == {"predictions": ["Yes"]}
-    assert wrong.answer.status == 400
+
+
+def test_a_whole_answer_is_passed_on() -> None:
+    task = TabularTask({"signature": NUMBERS})
+    request = pending("{")
+    [(answered, rows)] = task.batch([request]).split([400, '{"error_code": "BAD_REQUEST"}'])
+    answer = task.answer(answered, rows)
+    assert (answer.status, answer.body) == (400, '{"error_code": "BAD_REQUEST"}')
+
+
+def test_missing_predictions_stand_bare() -> None:
+    task = TabularTask({"signature": NUMBERS})
+    assert task.answer(pending("{}"), [1.5, float("nan")]).body == '{"predictions": [1.5, NaN]}'
 
 
 def test_client_request_id_is_kept_and_is_no_input() -> None:
-    request = pending({"dataframe_records": [{"a": 1, "b": 2}], "client_request_id": "mine-1"})
+    request = pending({"dataframe_records": [{"a": 1, "b": 2, "c": 3}], "client_request_id": "mine-1"})
     TabularTask({"signature": NUMBERS}).batch([request])
     assert request.client_request_id == "mine-1"
     assert not request.is_answered
@@ -137,40 +198,72 @@ def test_a_tensor_signature_takes_rows_without_names(form: str) -> None:
     np.testing.assert_array_equal(arrays(TENSOR, {form: [[1, 2, 3], [4, 5, 6]]})[0], [[1, 2, 3], [4, 5, 6]])
 
 
-def test_a_tensor_of_another_shape_is_refused() -> None:
-    status, code, message = refusal(TENSOR, {"inputs": [[1, 2]]})
-    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
-    assert "the model takes 3" in message
+def test_a_tensor_of_another_shape_goes_as_it_came() -> None:
+    assert goes_as_it_came(TENSOR, {"inputs": [[1, 2]]})
+    assert goes_as_it_came(TENSOR, {"inputs": [["1", "2", "3"]]})
 
 
-SMALL_INTEGER = {
-    "inputs": [{"name": "a", "type": "integer", "dtype": "int32"}, {"name": "b", "type": "long", "dtype": "int64"}],
-    "kind": "columns",
-    "layout": "per_column",
-}
-ANY_SHAPE = {"inputs": [{"name": "", "type": "float64", "shape": [-1, -1]}], "kind": "tensor", "layout": "tensors"}
-
-
-@pytest.mark.parametrize(
-    ("signature", "body", "part"),
-    [
-        (NUMBERS, {"dataframe_split": {"columns": [[1], "b"], "data": [[1, 2]]}}, "list of names"),
-        (NUMBERS, {"dataframe_split": {"columns": [1, "z"], "data": [[1, 2]]}}, "list of names"),
-        (SMALL_INTEGER, {"dataframe_records": [{"a": 3_000_000_000, "b": 1}]}, "column a to type 'int32'"),
-        (SMALL_INTEGER, {"dataframe_records": [{"a": 1, "b": 1e300}]}, "column b to type 'int64'"),
-        (NUMBERS, {"instances": [[[1], [2], [3]]]}, "Failed to convert column a"),
-        (ANY_SHAPE, {"inputs": [[[1]], []]}, "tensor"),
-        (ANY_SHAPE, {"inputs": [{"x": 1}, 3]}, "Invalid input"),
-    ],
-)
-def test_strange_shapes_are_refused_and_never_crash(signature: dict[str, Any], body: Any, part: str) -> None:
-    status, _, message = refusal(signature, body)
-    assert status == 400
-    assert part in message
+ANY_SHAPE = {**TENSOR, "inputs": [{"name": "", "type": "float64", "shape": [-1, -1]}]}
 
 
 def test_requests_that_fit_alone_but_not_together_are_told_apart() -> None:
     """Two tensors of different widths, both allowed by [-1, -1]."""
-    task = TabularTask({"signature": ANY_SHAPE})
-    with pytest.raises(NotTogetherError):
-        task.batch([pending({"inputs": [[1, 2, 3]]}), pending({"inputs": [[1, 2, 3, 4]]})])
+    requests = [pending({"inputs": [[1, 2, 3]]}), pending({"inputs": [[1, 2, 3, 4]]})]
+    with pytest.raises(NotTogetherError) as caught:
+        TabularTask({"signature": ANY_SHAPE}).batch(requests)
+    assert (caught.value.together, caught.value.alone) == ([], requests)
+
+
+ALL_TYPES = {
+    "inputs": [
+        {"name": "long", "type": "long"},
+        {"name": "integer", "type": "integer", "dtype": "int32"},
+        {"name": "double", "type": "double"},
+        {"name": "float", "type": "float", "dtype": "float32"},
+        {"name": "boolean", "type": "boolean", "dtype": "bool"},
+        {"name": "string", "type": "string", "dtype": "str"},
+    ],
+    "kind": "columns",
+    "layout": "per_column",
+    "output": {"name": "p", "type": "double"},
+}
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.integers(-(2**66), 2**66),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["1.5", "x", "", "true", "nan"]),
+    st.just([1]),
+)
+NAMES = [each["name"] for each in ALL_TYPES["inputs"]]  # type: ignore[index]  # a list of dictionaries
+PLAIN = {"long": 1, "integer": 2, "double": 0.5, "float": 0.1, "boolean": True, "string": "a"}
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Plain rows, but for one column."""
+    name = draw(st.sampled_from(NAMES))
+    return [{**PLAIN, name: value} for value in draw(st.lists(VALUES, min_size=1, max_size=3))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=tables(), form=st.sampled_from(["dataframe_records", "dataframe_split", "inputs", "instances"]))
+def test_both_ways_mean_the_same(rows: list[dict[str, Any]], form: str) -> None:
+    """Whatever the plain way takes, the exact way makes the same of it."""
+    data: Any = rows
+    if form == "dataframe_split":
+        data = {"columns": NAMES, "data": [[row[name] for name in NAMES] for row in rows]}
+    elif form == "inputs":
+        data = {name: [row[name] for row in rows] for name in NAMES}
+    batch = TabularTask({"signature": ALL_TYPES}).batch([pending({form: data})])
+    if batch.is_raw:
+        return
+    found = decode_arrays(b"".join(batch.parts))
+    try:
+        wanted = exact_arrays(ALL_TYPES, {form: data})
+    except ScoringError as error:
+        raise AssertionError(f"the exact way refuses it: {error.message}") from None
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
