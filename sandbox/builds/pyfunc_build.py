@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.builds import store
 from sandbox.builds.pyfunc_package import pack
 from sandbox.jail.errors import JobFailed
-from sandbox.jail.launch import JailedJob, tier
+from sandbox.jail.launch import JailedJob, Tier, tier
 from sandbox.jail.limits import GIB, MIB, Limits
 from sandbox.replicas.pyfunc_folders import open_root
 
@@ -27,7 +27,8 @@ def build(model_dir: Path, into: Path) -> tuple[str, Path, dict[str, Any], list[
     folders = open_root()
     try:
         folder = folders.put(path, sha256)
-        with JailedJob(_TRIAL, limits=TRIAL_LIMITS, readable=[folder]) as trial:
+        # as the runner of a replica: with a scratch folder, which bubblewrap's jail has not
+        with JailedJob(_TRIAL, limits=TRIAL_LIMITS, readable=[folder], in_tier=_tier(), scratch=folders.scratch) as trial:
             description, lines = _facts(trial.finish(json.dumps({"folder": str(folder)}).encode()))
             printed = trial.printed
     finally:
@@ -35,9 +36,14 @@ def build(model_dir: Path, into: Path) -> tuple[str, Path, dict[str, Any], list[
     lines += [f"Printed while it was tried: {line}" for line in printed.splitlines()[-20:]]
     lines += [
         f"Stored the model's folder ({path.stat().st_size} bytes) as {sha256}.",
-        f"Built in {time.monotonic() - started_s:.1f} s, jail {tier()}.",
+        f"Built in {time.monotonic() - started_s:.1f} s, jail {_tier()}.",
     ]
     return sha256, path, description, lines
+
+
+def _tier() -> Tier:
+    """The jail of replicas' runners, on a machine that has any."""
+    return "none" if tier() == "none" else "T2"
 
 
 def _facts(result: bytes) -> tuple[dict[str, Any], list[str]]:

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import fcntl
 import json
+import mmap
 import os
 import resource
 import signal
@@ -72,6 +73,32 @@ def _change_mode(bait: Bait) -> str:
 
 def _make_link(bait: Bait) -> str:
     os.symlink("/etc/passwd", bait["folder"] + "/link")
+    return "made"
+
+
+def _make_hard_link(bait: Bait) -> str:
+    os.link(bait["public_file"], bait["folder"] + "/second-name")
+    return "made"
+
+
+def _write_beside_scratch(bait: Bait) -> str:
+    """From where temporary files may lie, if the process has such a place."""
+    folder = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - the attack itself
+    return _write(folder + "/../planted-by-a-jailed-job")
+
+
+def _program_in_scratch(bait: Bait) -> str:
+    """Code of one's own as a library of the process would need no new program."""
+    path = os.environ.get("TMPDIR", "/tmp") + "/library.so"  # noqa: S108 - the attack itself
+    with open(sys.executable, "rb") as source, open(path, "wb") as target:
+        target.write(source.read(1 << 20))
+    with open(path, "rb") as file:
+        mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)
+    return "mapped"
+
+
+def _device_in_scratch(bait: Bait) -> str:
+    os.mknod(os.environ.get("TMPDIR", "/tmp") + "/null", 0o20666, os.makedev(1, 3))  # noqa: S108 - the attack itself
     return "made"
 
 
@@ -286,7 +313,11 @@ ATTACKS: dict[str, Callable[[Bait], object]] = {
     "truncate a file opened for reading": _truncate_by_reading,
     "change a file's mode": _change_mode,
     "make a symbolic link": _make_link,
+    "make a hard link": _make_hard_link,
     "move a file": _move,
+    "write beside the scratch folder": _write_beside_scratch,
+    "run code from the scratch folder": _program_in_scratch,
+    "make a device in the scratch folder": _device_in_scratch,
     "connect by TCP": _internet(socket.SOCK_STREAM, "tcp_port"),
     "send by UDP": _internet(socket.SOCK_DGRAM, "udp_port"),
     "connect to a UNIX socket": _unix("unix_path"),

@@ -32,15 +32,18 @@ def main(job_name: str, raw_settings: str) -> None:
     gc.freeze()
     gc.enable()
 
-    from sandbox.jail.enter import enter_jail
+    from sandbox.jail.enter import enter_jail, use_scratch
     from sandbox.jail.errors import JailRefused
     from sandbox.jail.limits import Limits
 
     try:
-        enter_jail(Limits.from_dict(settings["limits"]), settings["readable"], keep_fds=(0, 1, 2, answers))
+        limits = Limits.from_dict(settings["limits"])
+        confinement = enter_jail(limits, settings["readable"], keep_fds=(0, 1, 2, answers), scratch=settings["scratch"])
     except JailRefused as refusal:
         _answer(answers, REFUSED, str(refusal).encode())
         os._exit(1)
+    if confinement.has_scratch:
+        use_scratch(settings["scratch"])
     _write(answers, ENTERED)
     payload = _read_payload()
     kind, content = _run(job, payload)

@@ -9,13 +9,15 @@ import ctypes
 import os
 import resource
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sandbox.jail.errors import JailRefused
-from sandbox.jail.landlock import restrict_files
+from sandbox.jail.landlock import GUARDS_TRUNCATION, landlock_version, restrict_files
 from sandbox.jail.limits import Limits
 from sandbox.jail.paths import MACHINE_DESCRIPTION, code_paths, is_code_world_readable
+from sandbox.jail.scratch import SIZE_BYTES, mount_scratch
 from sandbox.jail.seccomp import filter_system_calls
 
 NOBODY = 65534
@@ -37,15 +39,18 @@ class Confinement:
     uid: int
     own_network: bool
     """The process has a network of its own with nothing in it (it cannot open a socket in either case)."""
+    has_scratch: bool = False
+    """The process may write files beneath the scratch folder that was asked for."""
 
 
 def enter_jail(
-    limits: Limits, readable: Sequence[str] = (), *, apply_cpu: bool = True, keep_fds: Iterable[int] = ()
+    limits: Limits, readable: Sequence[str] = (), *, apply_cpu: bool = True, keep_fds: Iterable[int] = (), scratch: str = ""
 ) -> Confinement:
     """Confine this process: from here on it reads code and `readable`, computes, and talks through `keep_fds`.
 
     `readable`: files or folders, besides the interpreter, the installed packages and the `sandbox` package.
     `apply_cpu`: False for a process that lives on (a model runner); its requests need a deadline by kill instead.
+    `scratch`: an empty folder that becomes a small writable one for this process alone, where the machine allows for that.
     `keep_fds`: the only descriptors that stay open; standard input, output and error that are not among them lead nowhere.
     Raises JailRefused, in which case the caller must not go on.
     """
@@ -57,13 +62,20 @@ def enter_jail(
     os.umask(0o077)
     _forget_environment()
     own_network = _leave_namespaces(libc)
-    _apply_limits(limits, apply_cpu, kept)
+    has_scratch = bool(scratch) and landlock_version(libc) >= GUARDS_TRUNCATION and mount_scratch(libc, scratch)
+    _apply_limits(limits, apply_cpu, kept, file_bytes=SIZE_BYTES if has_scratch else 0)
     _drop_privileges(libc)
     _prctl(libc, _PR_SET_PDEATHSIG, _SIGKILL)  # after the change of user, which clears it
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    version = restrict_files(libc, [*code_paths(), *MACHINE_DESCRIPTION, *readable])
-    filter_system_calls(libc)
-    return Confinement(landlock_version=version, uid=os.getuid(), own_network=own_network)
+    version = restrict_files(libc, [*code_paths(), *MACHINE_DESCRIPTION, *readable], writable=[scratch] if has_scratch else [])
+    filter_system_calls(libc, may_write=has_scratch)
+    return Confinement(landlock_version=version, uid=os.getuid(), own_network=own_network, has_scratch=has_scratch)
+
+
+def use_scratch(scratch: str) -> None:
+    """Have temporary files and the home folder of this process in its scratch folder."""
+    os.environ["TMPDIR"] = os.environ["HOME"] = scratch
+    tempfile.tempdir = None  # it may have been looked up before
 
 
 def address_space_bytes() -> int:
@@ -118,10 +130,10 @@ def _leave_namespaces(libc: ctypes.CDLL) -> bool:
     return bool(libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS) == 0)
 
 
-def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int]) -> None:
+def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int], file_bytes: int) -> None:
     wanted = {
         resource.RLIMIT_AS: limits.address_space_bytes,
-        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_FSIZE: file_bytes,
         # the limit is about numbers, not about how many are open
         resource.RLIMIT_NOFILE: max([limits.open_files, *(fd + 8 for fd in kept)]),
         resource.RLIMIT_CORE: 0,

@@ -11,9 +11,14 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same numbers o
 _VERSION_QUERY = 1
 _RULE_PATH_BENEATH = 1
 
-_READ_FILE, _READ_DIR = 1 << 2, 1 << 3
+GUARDS_TRUNCATION = 3
+"""The ABI version from which on Landlock sees a file that is truncated as it is opened."""
+
+_WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 1, 1 << 2, 1 << 3
+_REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _ALL_OF_VERSION_1 = (1 << 13) - 1
 _REFER, _TRUNCATE, _IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15  # since versions 2, 3 and 5
+_WRITING = _READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE | _REFER | _REMOVE_DIR | _REMOVE_FILE | _MAKE_DIR | _MAKE_REG
 _BIND_AND_CONNECT_TCP = 3  # since version 4
 _ABSTRACT_SOCKETS_AND_SIGNALS = 3  # since version 6
 
@@ -23,8 +28,8 @@ def landlock_version(libc: ctypes.CDLL) -> int:
     return max(0, int(libc.syscall(_CREATE_RULESET, None, 0, _VERSION_QUERY)))
 
 
-def restrict_files(libc: ctypes.CDLL, readable: Iterable[str]) -> int:
-    """Confine the calling thread to reading beneath `readable` (missing paths are skipped).
+def restrict_files(libc: ctypes.CDLL, readable: Iterable[str], writable: Iterable[str] = ()) -> int:
+    """Confine the calling thread to reading beneath `readable` (missing paths are skipped), and writing beneath `writable`.
 
     Handles every right that the kernel knows, so that all else is refused. Needs no_new_privs.
     Returns the ABI version. Raises JailRefused.
@@ -38,7 +43,9 @@ def restrict_files(libc: ctypes.CDLL, readable: Iterable[str]) -> int:
     ruleset = _create_ruleset(libc, version)
     try:
         for path in readable:
-            _allow_reading(libc, ruleset, path)
+            _allow(libc, ruleset, path, _READ_FILE | _READ_DIR)
+        for path in writable:  # regular files and folders; no links, devices, sockets, and nothing to be run
+            _allow(libc, ruleset, path, _WRITING)
         if libc.syscall(_RESTRICT_SELF, ruleset, 0) != 0:
             raise _refused("landlock_restrict_self")
     finally:
@@ -64,13 +71,13 @@ def _create_ruleset(libc: ctypes.CDLL, version: int) -> int:
     return ruleset
 
 
-def _allow_reading(libc: ctypes.CDLL, ruleset: int, path: str) -> None:
+def _allow(libc: ctypes.CDLL, ruleset: int, path: str, wanted: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:  # absent on this machine, or out of reach: then it stays out of reach
         return
     try:
-        rights = _READ_FILE | _READ_DIR if os.path.isdir(path) else _READ_FILE
+        rights = wanted if os.path.isdir(path) else _READ_FILE
         rule = struct.pack("=Qi", rights, descriptor)
         memory = ctypes.create_string_buffer(rule, len(rule))
         if libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, memory, 0) != 0:

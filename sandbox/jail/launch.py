@@ -69,7 +69,16 @@ class JailedJob:
     The thread that starts a job must live until it has ended: the kernel kills the job with it.
     """
 
-    def __init__(self, job: str, *, limits: Limits, readable: Sequence[Path] = (), in_tier: Tier | None = None) -> None:
+    def __init__(
+        self,
+        job: str,
+        *,
+        limits: Limits,
+        readable: Sequence[Path] = (),
+        in_tier: Tier | None = None,
+        scratch: Path | None = None,
+    ) -> None:
+        """`scratch`: see `sandbox.jail.scratch`; only tier T2 has it."""
         chosen = in_tier or tier()
         if chosen == "none":
             raise JailRefused(
@@ -77,7 +86,7 @@ class JailedJob:
                 "so nothing that a learner supplies can be run. `manage.py doctor` says what is missing."
             )
         self._limits = limits
-        self._process = _start(job, limits, [str(path) for path in readable], chosen)
+        self._process = _start(job, limits, [str(path) for path in readable], chosen, str(scratch or ""))
         self._stderr = bytearray()
 
     def __enter__(self) -> Self:
@@ -189,8 +198,8 @@ class JailedJob:
         return self._stderr.decode("utf-8", "replace")
 
 
-def _start(job: str, limits: Limits, readable: list[str], in_tier: Tier) -> subprocess.Popen[bytes]:
-    settings = json.dumps({"limits": limits.to_dict(), "readable": readable})
+def _start(job: str, limits: Limits, readable: list[str], in_tier: Tier, scratch: str) -> subprocess.Popen[bytes]:
+    settings = json.dumps({"limits": limits.to_dict(), "readable": readable, "scratch": scratch if in_tier == "T2" else ""})
     command = [sys.executable, "-I", str(Path(child.__file__).resolve()), job, settings]
     as_nobody = in_tier == "T1" and os.geteuid() == 0 and is_code_world_readable()
     if in_tier == "T1":

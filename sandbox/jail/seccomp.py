@@ -11,7 +11,7 @@ import platform
 import struct
 
 from sandbox.jail.errors import JailRefused
-from sandbox.jail.syscalls import GUARDED, MACHINES, NEWEST_KNOWN, PLAIN
+from sandbox.jail.syscalls import GUARDED, MACHINES, NEWEST_KNOWN, PLAIN, WITH_SCRATCH
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
@@ -57,11 +57,13 @@ def _without(index: int, bits: int, code: int) -> list[Instruction]:
     return [_argument(index), (_JUMP_ANY_BIT, 0, 1, bits), _refuse(code), (_RETURN, 0, 0, _ALLOW)]
 
 
-def _guards() -> dict[str, list[Instruction]]:
+def _guards(may_write: bool) -> dict[str, list[Instruction]]:
     """What decides about each guarded call; every list ends in a verdict."""
+    # with a scratch folder it is Landlock that tells where files may be opened for writing
+    writing = 0 if may_write else _WRITING
     return {
-        "open": _without(1, _WRITING, errno.EACCES),
-        "openat": _without(2, _WRITING, errno.EACCES),
+        "open": _without(1, writing, errno.EACCES),
+        "openat": _without(2, writing, errno.EACCES),
         # their flags lie in memory, which a filter cannot read; the C library falls back to the older call
         "openat2": [_refuse(errno.ENOSYS)],
         "clone3": [_refuse(errno.ENOSYS)],
@@ -81,8 +83,8 @@ def _guards() -> dict[str, list[Instruction]]:
     }
 
 
-def filter_program(machine: str) -> list[Instruction]:
-    """The filter for the calling process (it knows its own process number).
+def filter_program(machine: str, *, may_write: bool = False) -> list[Instruction]:
+    """The filter for the calling process (it knows its own process number). `may_write`: it has a scratch folder.
 
     Raises JailRefused for a machine whose system call numbers are not known.
     """
@@ -100,10 +102,10 @@ def filter_program(machine: str) -> list[Instruction]:
     ]
     if machine == "x86_64":
         program += [(_JUMP_GREATER_EQUAL, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL_PROCESS)]
-    for numbers in PLAIN.values():
+    for numbers in (*PLAIN.values(), *(WITH_SCRATCH.values() if may_write else ())):
         if (number := numbers[column]) is not None:
             program += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
-    for name, verdict in _guards().items():
+    for name, verdict in _guards(may_write).items():
         if (number := GUARDED[name][column]) is not None:
             program += [(_JUMP_EQUAL, 0, len(verdict), number), *verdict]
     return [*program, (_JUMP_GREATER_EQUAL, 0, 1, NEWEST_KNOWN), _refuse(errno.ENOSYS), _refuse(errno.EPERM)]
@@ -113,9 +115,9 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
 
 
-def filter_system_calls(libc: ctypes.CDLL) -> None:
+def filter_system_calls(libc: ctypes.CDLL, *, may_write: bool = False) -> None:
     """Put the calling thread under the filter, for good. Needs no_new_privs. Raises JailRefused."""
-    instructions = filter_program(platform.machine())
+    instructions = filter_program(platform.machine(), may_write=may_write)
     packed = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
     memory = ctypes.create_string_buffer(packed, len(packed))
     program = _Program(len(instructions), ctypes.cast(memory, ctypes.c_void_p))

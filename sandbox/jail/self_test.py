@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.jail import attacks
-from sandbox.jail.enter import address_space_bytes, enter_jail
+from sandbox.jail.enter import address_space_bytes, enter_jail, use_scratch
 from sandbox.jail.launch import JailedJob, Tier
 from sandbox.jail.limits import GIB, Limits
 
@@ -31,13 +31,13 @@ def breaches(in_tier: Tier) -> dict[str, str]:
         return _reached(job.finish(json.dumps(laid_out).encode()))
 
 
-def breaches_of_fork() -> dict[str, str]:
-    """The same for a process forked from this one, the way model runners enter the jail."""
+def breaches_of_fork(scratch: str = "") -> dict[str, str]:
+    """The same for a process forked from this one, the way model runners enter the jail; with a scratch folder or without."""
     with bait() as laid_out:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            _attack_and_exit(laid_out, writing)
+            _attack_and_exit(laid_out, writing, scratch)
         os.close(writing)
         with os.fdopen(reading, "rb") as answers:
             result = answers.read()
@@ -47,10 +47,11 @@ def breaches_of_fork() -> dict[str, str]:
     return _reached(result)
 
 
-def _attack_and_exit(laid_out: dict[str, Any], writing: int) -> None:
+def _attack_and_exit(laid_out: dict[str, Any], writing: int, scratch: str) -> None:
     try:
         limits = Limits(cpu_s=20, wall_s=30, address_space_bytes=address_space_bytes() + GIB // 2)
-        enter_jail(limits, keep_fds=(writing,))
+        if enter_jail(limits, keep_fds=(writing,), scratch=scratch).has_scratch:
+            use_scratch(scratch)
         os.write(writing, attacks.run(json.dumps(laid_out).encode()))
     finally:
         os._exit(0)

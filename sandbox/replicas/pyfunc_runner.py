@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.jail.enter import address_space_bytes, enter_jail
+from sandbox.jail.enter import address_space_bytes, enter_jail, use_scratch
 from sandbox.jail.limits import GIB, Limits
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError, read_frame, write_frame, write_frame_by
 from sandbox.replicas.pyfunc_zygote import STATUS
@@ -152,7 +152,10 @@ def run(order: dict[str, Any], reads: int, writes: int, output: int) -> None:
         os.dup2(output, 2)
         memory_bytes = address_space_bytes() + int(order["memory_bytes"])
         limits = Limits(cpu_s=0, wall_s=0, address_space_bytes=memory_bytes)
-        enter_jail(limits, [str(path) for path in order["readable"]], apply_cpu=False, keep_fds=(1, 2, reads, writes))
+        readable, scratch = [str(path) for path in order["readable"]], str(order["scratch"])
+        confinement = enter_jail(limits, readable, apply_cpu=False, keep_fds=(1, 2, reads, writes), scratch=scratch)
+        if confinement.has_scratch:
+            use_scratch(scratch)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is what Python opened at the start
         _serve(reads, writes)
     except RunnerGoneError:

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.jail import attacks, self_test
 from sandbox.jail.launch import Tier, tier
+from sandbox.replicas.pyfunc_folders import open_root
 
 # attacks that would harm the machine, or this test, where nothing stops them
 UNSAFE_OUTSIDE = {
@@ -21,6 +22,9 @@ UNSAFE_OUTSIDE = {
     "trace the parent",
     "write into /dev/shm",
     "write into /tmp",
+    "write beside the scratch folder",
+    "run code from the scratch folder",
+    "make a device in the scratch folder",
 }
 
 CONTROL = """
@@ -41,6 +45,18 @@ def test_every_attack_is_blocked_in_a_forked_runner() -> None:
     program = "from sandbox.jail import self_test; import json; print(json.dumps(self_test.breaches_of_fork()))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(done.stdout) == {}
+
+
+def test_every_attack_is_blocked_in_a_forked_runner_with_a_scratch_folder() -> None:
+    folders = open_root()
+    try:
+        place = str(folders.scratch)
+        program = f"from sandbox.jail import self_test; import json; print(json.dumps(self_test.breaches_of_fork({place!r})))"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+        assert json.loads(done.stdout) == {}
+        assert list(folders.scratch.iterdir()) == []
+    finally:
+        folders.close()
 
 
 def test_the_attacks_have_teeth() -> None:

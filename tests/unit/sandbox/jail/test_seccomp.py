@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.jail.errors import JailRefused
 from sandbox.jail.seccomp import filter_program
-from sandbox.jail.syscalls import GUARDED, PLAIN
+from sandbox.jail.syscalls import GUARDED, PLAIN, WITH_SCRATCH
 
 HEADERS = (Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm-generic/unistd.h"))
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -17,11 +17,13 @@ ALLOWED, REFUSED, KILLED, NO_SUCH_CALL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0
 NOT_WRITABLE = 0x00050000 | errno.EACCES
 
 
-def verdict(number: int, *arguments: int, machine: str = "x86_64", architecture: int | None = None) -> int:
+def verdict(
+    number: int, *arguments: int, machine: str = "x86_64", architecture: int | None = None, may_write: bool = False
+) -> int:
     """Run the filter as the kernel does."""
     words = {0: number, 4: ARCHITECTURES[machine] if architecture is None else architecture}
     words |= {16 + 8 * index: value & 0xFFFFFFFF for index, value in enumerate(arguments)}
-    program, at, accumulator = filter_program(machine), 0, 0
+    program, at, accumulator = filter_program(machine, may_write=may_write), 0, 0
     while True:
         code, if_true, if_false, value = program[at]
         at += 1
@@ -46,8 +48,17 @@ def test_the_numbers_are_those_of_the_kernel(column: int) -> None:
         pytest.skip("the kernel's headers are not installed")
     found = re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", HEADERS[column].read_text())
     known = {("newfstatat" if name == "fstatat" else name): int(number) for name, number in found}
-    wrong = {name: numbers[column] for name, numbers in (PLAIN | GUARDED).items() if known.get(name) != numbers[column]}
+    table = PLAIN | WITH_SCRATCH | GUARDED
+    wrong = {name: numbers[column] for name, numbers in table.items() if known.get(name) != numbers[column]}
     assert wrong == {}
+
+
+@pytest.mark.parametrize("machine", ARCHITECTURES)
+def test_files_are_changed_only_with_a_scratch_folder(machine: str) -> None:
+    column = list(ARCHITECTURES).index(machine)
+    numbers = [number for numbers in WITH_SCRATCH.values() if (number := numbers[column]) is not None]
+    assert {verdict(number, machine=machine) for number in numbers} == {REFUSED}
+    assert {verdict(number, machine=machine, may_write=True) for number in numbers} == {ALLOWED}
 
 
 @pytest.mark.parametrize("machine", ARCHITECTURES)
