@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,15 +43,22 @@ class Runner:
     from_runner: int
 
     @classmethod
-    def start(cls, runtime: str, model: bytes, limits: Limits) -> "Runner":
-        """Fork a runner and hand it the model; `wait_loaded` tells when it can answer."""
+    def start(cls, runtime: str, model: bytes, limits: Limits, read_output: Callable[[int], None] = os.close) -> "Runner":
+        """Fork a runner and hand it the model; `wait_loaded` tells when it can answer.
+
+        `read_output` is given the descriptor on which comes what the runner prints, and closes it.
+        """
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
+        output_reads, output_writes = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.dup2(output_writes, 1)
+            os.dup2(output_writes, 2)
             _run(runtime, child_reads, child_writes, limits)
-        os.close(child_reads)
-        os.close(child_writes)
+        for descriptor in (child_reads, child_writes, output_writes):
+            os.close(descriptor)
+        read_output(output_reads)
         runner = cls(pid, parent_writes, parent_reads)
         with contextlib.suppress(RunnerGoneError):  # wait_loaded reports it
             write_frame(parent_writes, model)
@@ -108,7 +116,7 @@ def _run(runtime: str, reads: int, writes: int, limits: Limits) -> None:
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        enter_jail(limits, apply_cpu=False, keep_fds=(2, reads, writes))
+        enter_jail(limits, apply_cpu=False, keep_fds=(1, 2, reads, writes))
         _serve(runtime, reads, writes)
         os._exit(0)
     except (RunnerGoneError, KeyboardInterrupt):

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,12 +26,13 @@ from kombu.transport.redis import Channel as RedisChannel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from sandbox import live
+from sandbox import live, service_logs
 from sandbox.inference_tables import capture
 from sandbox.jail.limits import GIB, Limits
 from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
+from sandbox.replicas.output import OutputPump
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import Order, open_pool
 from sandbox.replicas.requests import Pending, failed
@@ -62,6 +64,8 @@ class Replica:
     task: Any
     redis: Any
     crashes: deque[float]
+    read_output: Callable[[int], None] = os.close
+    """Takes the descriptor of what a new runner prints."""
     runner_is_dead: bool = False
     """It was ended at a deadline; the next message starts another, after the answers of this one are out."""
     given_up: str = ""
@@ -142,7 +146,7 @@ class Replica:
 
     def _restart_runner(self) -> None:
         self.runner.kill()
-        self.runner = Runner.start(self.spec.runtime, self.model, RUNNER_LIMITS)
+        self.runner = Runner.start(self.spec.runtime, self.model, RUNNER_LIMITS, self.read_output)
         self.runner.wait_loaded()
         self.runner_is_dead = False
 
@@ -248,8 +252,9 @@ def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService |
             _register_pool(Replica(spec, replica_id, node, None, b"", None, connection, deque()), pyfunc)
         else:
             model = _read_model(spec)
-            runner = Runner.start(spec.runtime, model, RUNNER_LIMITS)
-            _register(Replica(spec, replica_id, node, runner, model, None, connection, deque()))
+            output = OutputPump(replica_id, partial(service_logs.append, connection, spec.entity_id))
+            runner = Runner.start(spec.runtime, model, RUNNER_LIMITS, output.add)
+            _register(Replica(spec, replica_id, node, runner, model, None, connection, deque(), output.add))
     except (OSError, ValueError, RuntimeError) as error:
         report_failure(connection, spec.entity_id, replica_id, str(error))
         sys.exit(LOAD_FAILED_EXIT)
