@@ -43,22 +43,26 @@ class Runner:
     from_runner: int
 
     @classmethod
-    def start(cls, runtime: str, model: bytes, limits: Limits, read_output: Callable[[int], None] = os.close) -> "Runner":
+    def start(
+        cls, runtime: str, model: bytes, limits: Limits, read_output: Callable[[int], None] | None = None
+    ) -> "Runner":
         """Fork a runner and hand it the model; `wait_loaded` tells when it can answer.
 
-        `read_output` is given the descriptor on which comes what the runner prints, and closes it.
+        `read_output` is given the descriptor on which comes what the runner prints, and closes it; without it that goes where
+        this process prints.
         """
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
         output_reads, output_writes = os.pipe()
         pid = os.fork()
         if pid == 0:
-            os.dup2(output_writes, 1)
-            os.dup2(output_writes, 2)
+            if read_output is not None:
+                os.dup2(output_writes, 1)
+                os.dup2(output_writes, 2)
             _run(runtime, child_reads, child_writes, limits)
         for descriptor in (child_reads, child_writes, output_writes):
             os.close(descriptor)
-        read_output(output_reads)
+        (read_output or os.close)(output_reads)
         runner = cls(pid, parent_writes, parent_reads)
         with contextlib.suppress(RunnerGoneError):  # wait_loaded reports it
             write_frame(parent_writes, model)

@@ -64,7 +64,7 @@ class Replica:
     task: Any
     redis: Any
     crashes: deque[float]
-    read_output: Callable[[int], None] = os.close
+    read_output: Callable[[int], None] | None = None
     """Takes the descriptor of what a new runner prints."""
     runner_is_dead: bool = False
     """It was ended at a deadline; the next message starts another, after the answers of this one are out."""
@@ -215,7 +215,6 @@ class Replica:
     def report_failure(self, message: str) -> None:
         """The entity cannot run: the sentence goes to the control plane and to waiting requests."""
         report_failure(self.redis, self.spec.entity_id, self.replica_id, message)
-
 
     def give_up(self) -> NoReturn:
         """Say why the entity is FAILED, and end."""
