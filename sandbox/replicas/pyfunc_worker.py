@@ -206,9 +206,7 @@ class _Desk:
             started = time.perf_counter()
             try:
                 deadline_s = time.monotonic() + max(0.05, request.deadline_s - time.time())
-                status, body = self._runner.answer(
-                    getattr(request, "content_type", "application/json"), _body(request), deadline_s
-                )
+                status, body = self._runner.answer(request.content_type, _body(request), deadline_s)
             except RunnerTimeoutError:
                 self.close()
                 return failed("DEADLINE_EXCEEDED")

@@ -43,9 +43,7 @@ class Runner:
     from_runner: int
 
     @classmethod
-    def start(
-        cls, runtime: str, model: bytes, limits: Limits, read_output: Callable[[int], None] | None = None
-    ) -> "Runner":
+    def start(cls, runtime: str, model: bytes, limits: Limits, read_output: Callable[[int], None] | None = None) -> "Runner":
         """Fork a runner and hand it the model; `wait_loaded` tells when it can answer.
 
         `read_output` is given the descriptor on which comes what the runner prints, and closes it; without it that goes where
