@@ -7,6 +7,7 @@ A module holds the programs of one topic and lists them in its own PROGRAMS; nam
 from quizzes.proofs.programs import (
     captured_requests,
     chat_requests,
+    computed,
     custom_models,
     endpoint_configurations,
     experiment_runs,
@@ -25,18 +26,19 @@ from quizzes.proofs.programs.program import Program
 __all__ = ["PROGRAMS", "Program"]
 
 PROGRAMS: dict[str, Program] = {
-    **custom_models.PROGRAMS,
-    **foundation_models.PROGRAMS,
-    **scenarios.PROGRAMS,
-    **external_models.PROGRAMS,
-    **experiment_runs.PROGRAMS,
-    **model_registry.PROGRAMS,
-    **scoring_requests.PROGRAMS,
     **captured_requests.PROGRAMS,
     **chat_requests.PROGRAMS,
+    **computed.PROGRAMS,
+    **custom_models.PROGRAMS,
+    **endpoint_configurations.PROGRAMS,
+    **experiment_runs.PROGRAMS,
+    **external_models.PROGRAMS,
+    **foundation_models.PROGRAMS,
     **gateway_settings.PROGRAMS,
+    **inference_rows.PROGRAMS,
+    **model_registry.PROGRAMS,
     **provider_endpoints.PROGRAMS,
     **retrieval.PROGRAMS,
-    **endpoint_configurations.PROGRAMS,
-    **inference_rows.PROGRAMS,
+    **scenarios.PROGRAMS,
+    **scoring_requests.PROGRAMS,
 }

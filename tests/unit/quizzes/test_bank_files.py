@@ -45,6 +45,7 @@ def test_it_reads_a_bank(tmp_path: Path) -> None:
         ("misconception: two}", "}", "option 2: misconception is required"),
         ("items:", "items: [1]\nother:", "item 1 must be a mapping"),
         ("bank: demo", "bank: [", "is not valid YAML"),
+        ("    bloom: apply\n", "    bloom: apply\n    bloom: evaluate\n", "the key 'bloom' stands here twice"),
     ],
 )
 def test_it_names_what_is_missing(tmp_path: Path, old: str, new: str, words: str) -> None:
