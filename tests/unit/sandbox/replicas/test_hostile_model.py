@@ -25,6 +25,7 @@ SIGNATURE = {
     "kind": "columns",
     "layout": "matrix",
     "dtype": "float64",
+    "output": {"name": "p", "type": "double"},
 }
 
 
@@ -86,7 +87,7 @@ def test_an_exception_of_the_model_is_a_400_for_its_request_alone(replica: worke
     good, raised = answers(replica, 5.0, RAISES)
     assert good == (200, {"predictions": [10.0]})
     assert (raised[0], raised[1]["error_code"]) == (400, "BAD_REQUEST")
-    assert "RuntimeError: bad luck" in raised[1]["message"]
+    assert "RuntimeError: bad luck" in raised[1]["stack_trace"]
 
 
 def test_a_hanging_model_is_ended_at_the_deadline(replica: worker.Replica) -> None:
