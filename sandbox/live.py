@@ -44,6 +44,8 @@ class LiveEntity:
     model_sha256: str = ""
     """Content address of the model file (`sandbox.builds.store`); empty for external models."""
     scale_to_zero: bool = False
+    max_concurrency: int = 4
+    """The most provisioned concurrency it may scale up to: how many requests may wait goes by it."""
     external: dict[str, Any] = field(default_factory=dict)
     """For runtime `external`: provider, model, task, base_url, api_key_ciphertext (Fernet)."""
 

@@ -26,11 +26,18 @@ IN_FLIGHT_PER_REPLICA = 2
 SECOND_MESSAGE_REQUESTS = 32
 MAX_MESSAGE_REQUESTS = 256
 MAX_MESSAGE_BYTES = 1024 * 1024
-MAX_WAITING_REQUESTS = 4096
+WAITING_PER_CONCURRENCY = 256
+"""Requests that may wait for each unit of the largest provisioned concurrency (Small: 1,024). The documentation says that short
+bursts queue and more is refused, not how much; a model that answers in milliseconds never gets there."""
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+MIN_SHARE_REQUESTS = 8
+"""Fewer are not split between replicas: each message has its cost."""
 MAX_ATTEMPTS = 2
 """A request whose replica died is sent once more; twice lost, it is answered with an error."""
 WAKE_AGAIN_S = 3.0
 REPLICA_GRACE_S = 5.0
+TOO_MANY = "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity."
+"""[model-serving-debug page]"""
 CHOOSE_AGAIN = Answer(0, b"")
 """Not an answer: the served entity has gone since it was drawn."""
 
@@ -91,6 +98,7 @@ class Coalescer:
     in_flight: dict[str, Message] = field(default_factory=dict)
     replicas: dict[str, live.LiveReplica] = field(default_factory=dict)
     last_invocation_s: float = 0.0
+    waiting_bytes: int = 0
     _loads: dict[str, int] = field(default_factory=dict)
     _woken_s: float = 0.0
     _known: bool = False
@@ -102,14 +110,12 @@ class Coalescer:
     def submit(self, request: Request) -> None:
         """Queue the request; its future gets the answer."""
         self.last_invocation_s = request.received_s
-        if len(self.waiting) >= MAX_WAITING_REQUESTS:
-            error = RequestLimitExceeded(
-                "Exceeded max number of parallel requests. Retry after a second, or raise the "
-                "provisioned concurrency of the served entity."
-            )
-            request.future.set_result(error_answer(error, retry_after_s=1))
+        is_full = len(self.waiting) >= WAITING_PER_CONCURRENCY * self.entity.max_concurrency
+        if is_full or self.waiting_bytes + len(request.body) > MAX_WAITING_BYTES:
+            request.future.set_result(error_answer(RequestLimitExceeded(TOO_MANY), retry_after_s=1))
             return
         self.waiting.append(request)
+        self.waiting_bytes += len(request.body)
         self.pump()
 
     def pump(self) -> None:
@@ -120,7 +126,7 @@ class Coalescer:
                 if not any(not r.draining for r in self.replicas.values()):
                     self._ask_for_replica()
                 return
-            self._send(replica, self._take())
+            self._send(replica, self._take(self._share()))
 
     def _free_replica(self) -> live.LiveReplica | None:
         """The least loaded replica with a free place; one that drains only when there is no other."""
@@ -138,20 +144,27 @@ class Coalescer:
             return PYFUNC_PLACES
         return IN_FLIGHT_PER_REPLICA if len(self.waiting) >= SECOND_MESSAGE_REQUESTS else 1
 
+    def _share(self) -> int:
+        """How many of the waiting requests one replica is sent: as many as each other one that is free."""
+        if self._is_one_by_one:
+            return 1
+        free = len(self.replicas) - len(self._loads)
+        return MAX_MESSAGE_REQUESTS if free < 2 else max(MIN_SHARE_REQUESTS, -(-len(self.waiting) // free))
+
     @property
     def _is_one_by_one(self) -> bool:
         """A model that is served as it is may hang on one request, so no other one shares its message."""
         return self.entity.runtime == "pyfunc"
 
-    def _take(self) -> list[Request]:
+    def _take(self, most: int) -> list[Request]:
         taken: list[Request] = []
         size = 0
-        most = 1 if self._is_one_by_one else MAX_MESSAGE_REQUESTS
-        while self.waiting and len(taken) < most:
+        while self.waiting and len(taken) < min(most, MAX_MESSAGE_REQUESTS):
             size += len(self.waiting[0].body)
             if taken and size > MAX_MESSAGE_BYTES:
                 break
             request = self.waiting.popleft()
+            self.waiting_bytes -= len(request.body)
             if not request.future.done():
                 taken.append(request)
         return taken
@@ -245,6 +258,7 @@ class Coalescer:
                     )
                 elif not request.future.done():
                     self.waiting.appendleft(request)
+                    self.waiting_bytes += len(request.body)
 
     def _fail_waiting(self, reason: bytes) -> None:
         answer = error_answer(
@@ -252,6 +266,7 @@ class Coalescer:
         )
         while self.waiting:
             _resolve(self.waiting.popleft(), answer)
+        self.waiting_bytes = 0
 
     def expire(self, now_s: float) -> None:
         """Answer what is past its deadline; the replica skips such requests too."""
@@ -263,6 +278,7 @@ class Coalescer:
                 _resolve(request, answer)
         if any(request.future.done() for request in self.waiting):
             self.waiting = deque(request for request in self.waiting if not request.future.done())
+            self.waiting_bytes = sum(len(request.body) for request in self.waiting)
         for message in list(self.in_flight.values()):
             # the replica answers (and logs) a timeout itself; only one that says nothing is answered for
             if all(request.deadline_s + REPLICA_GRACE_S < now_s for request in message.requests):
@@ -279,6 +295,7 @@ class Coalescer:
         """The entity is served no more: have every waiting request choose again."""
         while self.waiting:
             _resolve(self.waiting.popleft(), CHOOSE_AGAIN)
+        self.waiting_bytes = 0
 
     @property
     def is_idle(self) -> bool:

@@ -8,7 +8,8 @@ from django.conf import settings
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError
-from sandbox.serving import access
+from sandbox.serving import access, compute
+from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA
 from sandbox.serving.models import ConfigUpdate, Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces.encryption import encrypt
 from sandbox.workspaces.models import Workspace
@@ -90,6 +91,7 @@ def _live_entity(endpoint: Endpoint, entity: ServedEntity, with_keys: bool) -> l
         entity_version=entity.entity_version,
         model_sha256=entity.model_sha256,
         scale_to_zero=entity.scale_to_zero_enabled,
+        max_concurrency=compute.range_of(entity).highest * CONCURRENCY_PER_REPLICA,
         external=_live_external(endpoint.workspace, entity, with_keys) if endpoint.kind == EndpointKind.EXTERNAL else {},
     )
 

@@ -12,9 +12,10 @@ from sandbox.invocations.coalescer import (
     CHOOSE_AGAIN,
     IN_FLIGHT_PER_REPLICA,
     MAX_MESSAGE_REQUESTS,
-    MAX_WAITING_REQUESTS,
+    MAX_WAITING_BYTES,
     REPLICA_GRACE_S,
     SECOND_MESSAGE_REQUESTS,
+    WAITING_PER_CONCURRENCY,
     Coalescer,
     Redis503,
     Request,
@@ -202,11 +203,44 @@ async def test_past_the_deadline_the_answer_is_504_and_a_late_reply_is_ignored()
 async def test_beyond_the_queue_limit_the_answer_is_429() -> None:
     harness = Harness()
     coalescer = await ready(harness)
-    items = [request(str(i)) for i in range(MAX_WAITING_REQUESTS + 1)]
+    items = [request(str(i)) for i in range(4 * WAITING_PER_CONCURRENCY + 1)]
     for item in items:
         coalescer.submit(item)
-    assert items[-1].future.result().status == 429
-    assert not items[0].future.done()
+    refused = items[-1].future.result()
+    assert (refused.status, refused.retry_after_s) == (429, 1)
+    assert orjson.loads(refused.body) == {
+        "error_code": "REQUEST_LIMIT_EXCEEDED",
+        "message": "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity.",
+    }
+    assert not items[-2].future.done()
+    harness.replicas_now = {"r1": replica("r1")}
+    await coalescer.refresh()
+    coalescer.submit(request("there is room again"))
+    assert coalescer.waiting[-1].request_id == "there is room again"
+
+
+async def test_large_bodies_may_not_fill_the_memory() -> None:
+    harness = Harness()
+    coalescer = await ready(harness)
+    body = "x" * 16_000_000
+    items = [request(str(i)) for i in range(20)]
+    for item in items:
+        item.body = body
+        coalescer.submit(item)
+    assert [item.future.done() for item in items] == [(i + 1) * len(body) > MAX_WAITING_BYTES for i in range(20)]
+    coalescer.expire(time.time() + 3600)
+    assert (coalescer.waiting_bytes, len(coalescer.waiting)) == (0, 0)
+
+
+async def test_a_queue_is_shared_between_the_replicas_that_are_free() -> None:
+    harness = Harness()
+    coalescer = await ready(harness)
+    for i in range(100):
+        coalescer.submit(request(str(i)))
+    harness.replicas_now = {name: replica(name) for name in ("r1", "r2", "r3", "r4")}
+    await coalescer.refresh()
+    assert [(to, len(requests)) for to, _, requests in harness.sent] == [("r1", 25), ("r2", 25), ("r3", 25), ("r4", 25)]
+    assert coalescer.waiting_bytes == 0
 
 
 async def test_the_last_replica_still_answers_while_it_drains() -> None:

@@ -42,23 +42,32 @@ class Node:
 
     def __init__(self, redis: Any, name: str = "node-1") -> None:
         self.redis, self.name = redis, name
+        self.counts: dict[str, int] = {}
+        """By entity: how many replicas it was asked to run last."""
+        self.specs: dict[str, dict[str, Any]] = {}
         self.live(incarnation="one")
 
-    def live(self, incarnation: str) -> None:
+    def live(self, incarnation: str, **facts: Any) -> None:
         """From now on, however slow the test: its heartbeat lies in the future."""
-        self.redis.hset(
-            NODES_KEY, self.name, json.dumps({"heartbeat_s": time.time() + 3600, "incarnation": incarnation, "devices": ["cpu"]})
-        )
+        self._tell(time.time() + 3600, incarnation, facts)
 
     def die(self) -> None:
-        self.redis.hset(NODES_KEY, self.name, json.dumps({"heartbeat_s": time.time() - 60, "incarnation": "one", "devices": []}))
+        self._tell(time.time() - 60, "one", {})
+
+    def _tell(self, heartbeat_s: float, incarnation: str, facts: dict[str, Any]) -> None:
+        record = {"heartbeat_s": heartbeat_s, "incarnation": incarnation, "memory_bytes": 8 * 1024**3, "cuda": [], **facts}
+        self.redis.hset(NODES_KEY, self.name, json.dumps(record))
 
     def orders(self) -> list[tuple[str, str]]:
         """(task, entity id) of everything asked for since last time."""
         found = []
         while (message := pop(self.redis, node_queue(self.name))) is not None:
             task, (argument,) = message
-            found.append((task, argument["entity_id"] if task == NODE_START else argument))
+            entity_id = argument["entity_id"] if task == NODE_START else argument
+            if task == NODE_START:
+                self.specs[entity_id] = argument
+            self.counts[entity_id] = argument["replicas"] if task == NODE_START else 0
+            found.append((task, entity_id))
         return found
 
     def started(self) -> list[str]:
@@ -67,10 +76,23 @@ class Node:
     def stopped(self) -> list[str]:
         return [entity_id for task, entity_id in self.orders() if task == NODE_STOP]
 
-    def announce(self, entity_id: str) -> None:
-        replica = live.LiveReplica(f"r-{entity_id[:8]}", f"replica.{entity_id[:8]}", self.name, 4711)
+    def announce(self, entity_id: str, number: int = 1) -> None:
+        """The entity's first, second … replica on this node is ready."""
+        name = f"{entity_id[:8]}-{self.name}-{number}"
+        replica = live.LiveReplica(f"r-{name}", f"replica.{name}", self.name, 4711)
         self.redis.hset(live.replicas_key(entity_id), replica.replica_id, replica.to_json())
         self._report(entity_id)
+
+    def obey(self) -> None:
+        """Do everything that was asked for: start and stop replicas."""
+        for task, entity_id in self.orders():
+            wanted = self.counts[entity_id] if task == NODE_START else 0
+            for number in range(1, 20):
+                if number <= wanted:
+                    self.announce(entity_id, number)
+                else:
+                    self.redis.hdel(live.replicas_key(entity_id), f"r-{entity_id[:8]}-{self.name}-{number}")
+            self._report(entity_id)
 
     def lose(self, entity_id: str) -> None:
         self.redis.delete(live.replicas_key(entity_id))
