@@ -57,9 +57,12 @@ class Request:
     future: asyncio.Future[Answer]
     endpoint_name: str = ""
     attempts: int = 0
+    content_type: str = ""
+    """Empty for JSON."""
 
     def wire(self) -> list[Any]:
-        return [self.request_id, self.body, self.workspace_id, self.table, self.requester, self.received_s, self.deadline_s]
+        known = [self.request_id, self.body, self.workspace_id, self.table, self.requester, self.received_s, self.deadline_s]
+        return [*known, self.content_type] if self.content_type else known
 
 
 @dataclass(slots=True)

@@ -30,6 +30,7 @@ from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, error_answer, headers
 from sandbox.invocations.bodies import Bodies, ClientGone
 from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
+from sandbox.invocations.content_types import body_text, content_type
 from sandbox.invocations.pulse import Meter, Pulse
 from sandbox.invocations.routing import choose
 from sandbox.invocations.snapshot import LoadToken, Snapshot
@@ -175,20 +176,20 @@ class Gateway:
         if scope["method"] != "POST":
             return error_answer(_method_not_allowed(scope["method"]))
         body = await self.bodies.read(scope, receive)
-        return await self.invoke(token, match[1], match[2], body, request_id, send)
+        return await self.invoke(token, match[1], match[2], body, request_id, send, content_type(scope))
 
     async def invoke(
-        self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send
+        self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send, kind: str = ""
     ) -> Answer | None:
-        """Find the endpoint, choose a served entity, and let a replica or a provider answer."""
+        """Find the endpoint, choose a served entity, and let a replica or a provider answer. `kind`: see `content_type`."""
         for _ in range(DRAWS):
-            answer = await self._draw_and_ask(token, name, served_name, body, request_id, send)
+            answer = await self._draw_and_ask(token, name, served_name, body, request_id, send, kind)
             if answer is not CHOOSE_AGAIN:
                 return answer
         raise TemporarilyUnavailable(f"Endpoint {name} is changing too fast to answer; retry in a second.")
 
     async def _draw_and_ask(
-        self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send
+        self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send, kind: str
     ) -> Answer | None:
         endpoint = await self.endpoint(token, name)
         entity = _entity(endpoint, served_name)
@@ -196,7 +197,7 @@ class Gateway:
         meter.began()
         status, started_s = 500, time.perf_counter()
         try:
-            answer = await self._ask(token, endpoint, entity, meter, body, request_id, send)
+            answer = await self._ask(token, endpoint, entity, meter, body, request_id, send, kind)
             status = answer.status if answer is not None else 200
         finally:
             if status:
@@ -214,6 +215,7 @@ class Gateway:
         body: bytes,
         request_id: str,
         send: Send,
+        kind: str,
     ) -> Answer | None:
         table = endpoint.inference_table
         if entity.runtime == "external":
@@ -221,7 +223,7 @@ class Gateway:
         received_s = time.time()
         request = Request(
             request_id,
-            body.decode("utf-8", "replace"),
+            body_text(body, kind),
             token.workspace_id,
             table,
             token.requester,
@@ -229,6 +231,7 @@ class Gateway:
             received_s + self._timeout_s,
             self._loop.create_future(),
             endpoint.name,
+            content_type=kind,
         )
         coalescer = self._coalescer(entity)
         coalescer.submit(request)

@@ -1,4 +1,4 @@
-"""Bodies that only the model's process reads, in a real jailed runner: nothing is left to import there, and no threads are needed."""
+"""Bodies that only the model's process reads, in a real jailed runner: nothing is left to import there, no threads are needed."""
 
 import base64
 import io

@@ -1,0 +1,21 @@
+"""The content type of an invocation, as it travels to the replica that reads the body."""
+
+import base64
+from typing import Any
+
+from sandbox.replicas.requests import PARQUET
+
+_PLAIN = {b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"}
+
+
+def content_type(scope: dict[str, Any]) -> str:
+    """Empty for JSON, and when the client named none (MLflow's server fails on that, see README)."""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            return "" if value.lower() in _PLAIN else str(value.decode("latin-1"))
+    return ""
+
+
+def body_text(body: bytes, kind: str) -> str:
+    """The body as text; base64 for Parquet, which is none."""
+    return base64.b64encode(body).decode() if kind.startswith(PARQUET) else body.decode("utf-8", "replace")
