@@ -7,31 +7,9 @@ import pytest
 from databricks.sdk import errors
 from databricks.sdk.service import serving
 
-ENTITY = serving.ServedEntityInput(
-    entity_name="main.default.churn", entity_version="1", workload_size="Small", scale_to_zero_enabled=True
-)
+from tests.contract.serving.endpoints import activate, config, entity
 
-
-def config(*versions: int, **percentages: int) -> serving.EndpointCoreConfigInput:
-    entities = [
-        serving.ServedEntityInput(entity_name="main.default.churn", entity_version=str(v), workload_size="Small")
-        for v in versions
-    ]
-    routes = [serving.Route(served_entity_name=n.replace("_", "-"), traffic_percentage=p) for n, p in percentages.items()]
-    return serving.EndpointCoreConfigInput(
-        name="churn", served_entities=entities, traffic_config=serving.TrafficConfig(routes=routes) if routes else None
-    )
-
-
-def activate(name: str) -> None:
-    """What the rollout does when the replicas have come up: here nobody starts any."""
-    from sandbox.serving.models import Endpoint, ServedEntity
-
-    endpoint = Endpoint.objects.get(name=name)
-    ServedEntity.objects.filter(config__endpoint=endpoint).update(deployment="DEPLOYMENT_READY")
-    Endpoint.objects.filter(id=endpoint.id).update(
-        active_version=endpoint.pending_version, pending_version=None, config_update="NOT_UPDATING"
-    )
+ENTITY = entity(scale_to_zero_enabled=True)
 
 
 def test_it_works(w: Any) -> None:
@@ -197,9 +175,9 @@ def test_the_waiter_raises_when_the_model_cannot_be_built(w: Any) -> None:
     with pytest.raises(errors.OperationFailed, match="UPDATE_FAILED"):
         waiter.result(timeout=timedelta(seconds=20))
     got = w.serving_endpoints.get("churn")
-    entity = got.pending_config.served_entities[0]
-    assert entity.state.deployment == serving.ServedModelStateDeployment.DEPLOYMENT_FAILED
-    assert entity.state.deployment_state_message == "The model cannot be converted: LSTM is not supported."
+    failed_entity = got.pending_config.served_entities[0]
+    assert failed_entity.state.deployment == serving.ServedModelStateDeployment.DEPLOYMENT_FAILED
+    assert failed_entity.state.deployment_state_message == "The model cannot be converted: LSTM is not supported."
     assert w.serving_endpoints.build_logs("churn", "churn-1").logs == "step 1\nstep 2"
     assert "DEPLOYMENT_FAILED The model cannot be converted" in w.serving_endpoints.logs("churn", "churn-1").logs
 
@@ -243,8 +221,8 @@ def test_an_external_model_shows_its_reference_and_never_a_key(w: Any) -> None:
         model = serving.ExternalModel(
             provider=serving.ExternalModelProvider.OPENAI, name="gpt-4o-mini", task="llm/v1/chat", openai_config=openai
         )
-        entity = serving.ServedEntityInput(name="chat", external_model=model)
-        w.serving_endpoints.create(name=name, config=serving.EndpointCoreConfigInput(name=name, served_entities=[entity]))
+        chat = serving.ServedEntityInput(name="chat", external_model=model)
+        w.serving_endpoints.create(name=name, config=serving.EndpointCoreConfigInput(name=name, served_entities=[chat]))
         activate(name)
         got = w.serving_endpoints.get(name)
         assert got.task == "llm/v1/chat"
