@@ -5,7 +5,7 @@ BIN := .venv/bin
 BROWSER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint types imports bench proofs lint-items shots clean venv venv-dev
+.PHONY: help run test test-fast lint types imports bench proofs record-proofs lint-items shots clean venv venv-dev
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
@@ -34,6 +34,9 @@ bench: venv-dev ## compare with the peers on this machine; writes benchmarks/res
 
 proofs: venv-dev ## run every executable proof against a site that lives only for it
 	PYTHONPATH=.:platform $(BIN)/python -m tests.on_a_site proofs --site {url}
+
+record-proofs: venv-dev ## run the proofs and write what the sandbox reports for computed items beside the banks
+	PYTHONPATH=.:platform $(BIN)/python -m tests.on_a_site proofs --record --site {url}
 
 lint-items: venv-dev ## check the item banks
 	$(BIN)/python manage.py lint_items

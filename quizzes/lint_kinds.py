@@ -1,11 +1,12 @@
 """What each kind of item must look like: how many keys, options, steps or pairs, and which placeholders."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from quizzes.findings import Problem
 from quizzes.item_specs import KINDS, ItemSpec
-from quizzes.placeholders import MAX_COMBINATIONS, BadConstraint, combinations, names_in
+from quizzes.placeholders import MAX_COMBINATIONS, BadConstraint, combinations, fill, names_in
 
 
 def answer_problems(item: ItemSpec) -> Iterator[Problem]:
@@ -56,23 +57,24 @@ def _matching(item: ItemSpec) -> Iterator[str]:
 def _computed(item: ItemSpec) -> Iterator[str]:
     yield from _single(item)
     try:
-        count = len(combinations(item.parameters, item.constraints))
+        found = combinations(item.parameters, item.constraints)
     except BadConstraint as error:
         yield str(error)
         return
-    if not 1 <= count <= MAX_COMBINATIONS:
-        yield f"{count} combinations of parameters; 1 to {MAX_COMBINATIONS} are allowed."
-    yield from _placeholders(item)
+    if not 1 <= len(found) <= MAX_COMBINATIONS:
+        yield f"{len(found)} combinations of parameters; 1 to {MAX_COMBINATIONS} are allowed."
+    yield from _placeholders(item, found[0] if found else {})
 
 
-def _placeholders(item: ItemSpec) -> Iterator[str]:
+def _placeholders(item: ItemSpec, combination: Mapping[str, Any]) -> Iterator[str]:
     """Every placeholder is a parameter or a fact, and every parameter shows."""
     texts = [item.stem, *(text for option in item.options for text in (option.text, option.rationale))]
     texts += [item.stimulus.code, item.stimulus.caption] if item.stimulus else []
-    used = {name for text in texts for name in names_in(text)}
-    for name in sorted(name for name in used if not name.startswith("fact.") and name not in item.parameters):
+    used = {name for text in texts for name in names_in(text)} | names_in(str((item.proof or {}).get("arguments", "")))
+    filled = fill(" ".join(texts), combination, {})
+    for name in sorted(name for name in names_in(filled) if not name.startswith("fact.")):
         yield f"{{{{{name}}}}} is no parameter of this item."
-    for name in sorted(set(item.parameters) - used - names_in(str((item.proof or {}).get("arguments", "")))):
+    for name in sorted(set(item.parameters) - {name.partition(".")[0] for name in used}):
         yield f"The parameter {name!r} is used nowhere."
     if not any(name.startswith("fact.") for option in item.options if option.is_key for name in names_in(option.text)):
         yield "The key must show a fact that the sandbox computes, such as {{fact.answered_by}}."

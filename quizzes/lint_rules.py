@@ -14,6 +14,7 @@ from quizzes.findings import Problem
 from quizzes.item_specs import Catalogue, ItemSpec, OptionSpec
 from quizzes.lint_kinds import answer_problems
 from quizzes.lint_proofs import proof_problems
+from quizzes.placeholders import without_placeholders
 from quizzes.proofs.programs import PROGRAMS
 
 LONGEST_LIFE_DAYS = 180
@@ -80,8 +81,8 @@ def _length_cue(item: ItemSpec) -> Iterator[Problem]:
 def _loose_words(item: ItemSpec) -> Iterator[Problem]:
     keys, others = _keys_and_others(item)
     for pattern, kind in ((_ABSOLUTE, "absolute"), (_VAGUE, "vague")):
-        in_key = any(pattern.search(option.text) for option in keys)
-        in_others = [option.text for option in others if pattern.search(option.text)]
+        in_key = any(pattern.search(without_placeholders(option.text)) for option in keys)
+        in_others = [option.text for option in others if pattern.search(without_placeholders(option.text))]
         if keys and in_others and not in_key:
             yield "warning", f"The {kind} word in {in_others[0][:50]!r} gives a distractor away."
 
@@ -91,8 +92,8 @@ def _clang(item: ItemSpec) -> Iterator[Problem]:
     if not keys or not others:
         return
     stem = set(_WORD.findall(item.stem.lower()))
-    in_keys = {word for option in keys for word in _WORD.findall(option.text.lower())}
-    in_others = {word for option in others for word in _WORD.findall(option.text.lower())}
+    in_keys = {word for option in keys for word in _WORD.findall(without_placeholders(option.text).lower())}
+    in_others = {word for option in others for word in _WORD.findall(without_placeholders(option.text).lower())}
     if shared := (stem & in_keys) - in_others:
         yield "warning", f"Only the key repeats {', '.join(sorted(shared))} from the stem."
 

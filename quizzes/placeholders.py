@@ -1,4 +1,4 @@
-"""Placeholders of parameterised items: `{{name}}` and `{{fact.name}}` in texts and arguments; pure."""
+"""Placeholders of parameterised items: `{{name}}`, `{{name.part}}` and `{{fact.name}}` in texts and arguments; pure."""
 
 import ast
 import operator
@@ -40,16 +40,34 @@ def facts_in(texts: Iterable[str]) -> set[str]:
     return {name.removeprefix("fact.") for text in texts for name in names_in(text) if name.startswith("fact.")}
 
 
+def without_placeholders(text: str) -> str:
+    """What the author has written around them."""
+    return _PLACEHOLDER.sub("", text)
+
+
 def fill(text: str, parameters: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     """The text with values for its placeholders; one without a value stays as it is written."""
 
     def value(match: re.Match[str]) -> str:
-        name = match[1]
-        known = facts if name.startswith("fact.") else parameters
-        plain = name.removeprefix("fact.")
-        return shown(known[plain]) if plain in known else match[0]
+        found = _look_up(match[1], parameters, facts)
+        return match[0] if found is _NOTHING else shown(found)
 
     return _PLACEHOLDER.sub(value, text)
+
+
+_NOTHING = object()
+"""Stands for the value of a placeholder that has none."""
+
+
+def _look_up(name: str, parameters: Mapping[str, Any], facts: Mapping[str, Any]) -> Any:
+    """`fact.name` is a fact; `name` is a parameter and `name.part` a part of one whose values are mappings."""
+    base, _, part = name.partition(".")
+    if base == "fact":
+        return facts.get(part, _NOTHING)
+    found = parameters.get(base, _NOTHING)
+    if not part:
+        return found
+    return found.get(part, _NOTHING) if isinstance(found, Mapping) else _NOTHING
 
 
 def shown(value: Any) -> str:
@@ -70,7 +88,8 @@ def fill_arguments(value: Any, parameters: Mapping[str, Any]) -> Any:
     if not isinstance(value, str):
         return value
     whole = _PLACEHOLDER.fullmatch(value.strip())
-    return parameters[whole[1]] if whole and whole[1] in parameters else fill(value, parameters, {})
+    found = _look_up(whole[1], parameters, {}) if whole else _NOTHING
+    return fill(value, parameters, {}) if found is _NOTHING else found
 
 
 def combinations(parameters: Mapping[str, Sequence[Any]], constraints: Sequence[str]) -> list[dict[str, Any]]:

@@ -111,21 +111,21 @@ def count_config_versions(client: ProofClient, updates: int) -> Observation:
     return Observation(facts, client.exchanges, [{"updates": updates, "config_version": version}])
 
 
-def count_logged(client: ProofClient, good: int, bad: int) -> Observation:
-    """Send `good` valid calls and `bad` malformed ones to an endpoint with an inference table, and count its rows."""
-    table = "{table}"
-    steps = [
-        {"do": "call", "as": "good", "count": good},
-        {"do": "call", "as": "bad", "count": bad, "body": {"rows": []}},
-        {"do": "sql", "as": "all", "statement": f"SELECT count(*) FROM {table} WHERE client_request_id IS NULL"},  # noqa: S608
-        {"do": "sql", "as": "fine", "statement": f"SELECT count(*) FROM {table} WHERE status_code = 200"},  # noqa: S608
+def count_logged(client: ProofClient, calls: int, rows: int) -> Observation:
+    """Send `calls` requests with `rows` customers each to an endpoint with an inference table, and count the table's rows."""
+    steps: list[Mapping[str, Any]] = [
+        {"do": "call", "as": "calls", "count": calls, "rows": rows},
+        {"do": "sql", "as": "table", "statement": "SELECT count(*) FROM {table}"},
     ]
-    capture = {"more": {"ai_gateway": {"inference_table_config": {
-        "enabled": True, "catalog_name": "main", "schema_name": "default", "table_name_prefix": client.endpoint_name(),
-    }}}}  # fmt: skip
-    seen = play(client, steps, {**capture, "shares": {"1": 100}})
-    logged = seen.facts["all.value"]
-    facts = {"rows": logged, "sent": good + bad, "good": good, "bad": bad}
+    table = {
+        "enabled": True,
+        "catalog_name": "main",
+        "schema_name": "default",
+        "table_name_prefix": client.endpoint_name("table"),
+    }
+    more = {"ai_gateway": {"inference_table_config": table}}
+    seen = play(client, steps, {"shares": {"1": 100}, "more": more})
+    facts = {"logged": seen.facts["table.value"], "scored": calls * rows, "calls": calls, "rows": rows}
     return Observation(facts, seen.exchanges, seen.rows)
 
 
@@ -154,7 +154,9 @@ def stability_index(client: ProofClient, expected: Sequence[int], observed: Sequ
         raise ProofCouldNotRun(f"The statement was not run: {asked.response_body[:300]}")
     index, distance, divergence, chi = (f"{float(cell):.3f}" for cell in cells[0])
     facts = {"psi": index, "distance": distance, "divergence": divergence, "chi": chi}
-    rows = [{"bin": n, "baseline %": one, "now %": other} for n, (one, other) in enumerate(zip(expected, observed, strict=True), 1)]
+    rows = [
+        {"bin": n, "baseline %": one, "now %": other} for n, (one, other) in enumerate(zip(expected, observed, strict=True), 1)
+    ]
     return Observation(facts, client.exchanges, rows)
 
 
