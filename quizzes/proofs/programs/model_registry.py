@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from quizzes.proofs.client import ProofClient, ProofCouldNotRun
-from quizzes.proofs.facts import CHURN, answer_facts, churn_config, customer, parsed, row, served_by
+from quizzes.proofs.facts import CHURN, answer_facts, churn_config, churn_entity, customer, parsed, row, served_by
 from quizzes.proofs.observation import Exchange, Observation
 from quizzes.proofs.programs.program import Program
 from quizzes.proofs.programs.scoring_requests import described
@@ -218,6 +218,9 @@ def _make(client: ProofClient, change: str, name: str, alias: str) -> Exchange:
             return client.http("PUT", f"{place}/ai-gateway", {"usage_tracking_config": {"enabled": True}})
         case "config":
             return client.http("PUT", f"{place}/config", churn_config({"2": 100}))
+        case "size":
+            medium = {"served_entities": [churn_entity("1", workload_size="Medium")]}
+            return client.http("PUT", f"{place}/config", medium)
         case "routes":
             return client.http("PUT", f"{place}/config", churn_config({"1": 0, "2": 100}))
         case _:
