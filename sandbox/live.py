@@ -121,6 +121,8 @@ class LiveReplica:
     pid: int
     draining: bool = False
     """True while it finishes what it was sent and takes nothing new."""
+    device: str = "cpu"
+    """Where it computes: `cpu` or `cuda:<index>`."""
 
     def to_json(self) -> bytes:
         return orjson.dumps(asdict(self))

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import key_file, service_logs
-from sandbox.jail.limits import GIB
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import PYFUNC_PLACES
 from sandbox.replicas.output import REDACTED, OutputPump, redactable
@@ -28,7 +27,6 @@ logger = logging.getLogger(__name__)
 ANOTHER_AFTER_S = 0.02
 """A request that has waited this long for a free runner gets a new one started."""
 IDLE_RUNNER_S = 60.0
-MEMORY_BYTES = 4 * GIB
 """Of one runner, the CPU workload type's [model-serving-limits page]."""
 DRAIN_S = 13.0
 """A replica that is told to stop finishes what it holds for this long; the node kills it a little later."""
@@ -107,7 +105,7 @@ class Pool:
             self._folder,
             str(self._service.folders.scratch),
             self._environment.variables,
-            MEMORY_BYTES,
+            self.replica.spec.memory_limit_bytes,
         )
         self._output.add(output)
         return runner

@@ -43,8 +43,15 @@ class Runner:
     from_runner: int
 
     @classmethod
-    def start(cls, runtime: str, model: bytes, limits: Limits, read_output: Callable[[int], None] | None = None) -> "Runner":
-        """Fork a runner and hand it the model; `wait_loaded` tells when it can answer.
+    def start(
+        cls,
+        runtime: str,
+        model: bytes,
+        limits: Limits,
+        read_output: Callable[[int], None] | None = None,
+        device: str = "cpu",
+    ) -> "Runner":
+        """Fork a runner and hand it the model; `wait_loaded` tells when it can answer, and on which device it came to run.
 
         `read_output` is given the descriptor on which comes what the runner prints, and closes it; without it that goes where
         this process prints.
@@ -57,7 +64,7 @@ class Runner:
             if read_output is not None:
                 os.dup2(output_writes, 1)
                 os.dup2(output_writes, 2)
-            _run(runtime, child_reads, child_writes, limits)
+            _run(runtime, device, child_reads, child_writes, limits)
         for descriptor in (child_reads, child_writes, output_writes):
             os.close(descriptor)
         (read_output or os.close)(output_reads)
@@ -107,19 +114,19 @@ class Runner:
                 os.close(descriptor)
 
 
-def _load(runtime: str, model: bytes) -> Runtime:
+def _load(runtime: str, model: bytes, device: str) -> Runtime:
     from sandbox.replicas.runtimes import embedding, onnx  # by now the zygote has imported them
 
-    return embedding.load(model) if runtime == "embedding" else onnx.load(model)
+    return embedding.load(model) if runtime == "embedding" else onnx.load(model, device)
 
 
-def _run(runtime: str, reads: int, writes: int, limits: Limits) -> None:
+def _run(runtime: str, device: str, reads: int, writes: int, limits: Limits) -> None:
     """The child's whole life; never returns."""
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         enter_jail(limits, apply_cpu=False, keep_fds=(1, 2, reads, writes))
-        _serve(runtime, reads, writes)
+        _serve(runtime, device, reads, writes)
         os._exit(0)
     except (RunnerGoneError, KeyboardInterrupt):
         os._exit(0)
@@ -129,8 +136,8 @@ def _run(runtime: str, reads: int, writes: int, limits: Limits) -> None:
         os._exit(1)
 
 
-def _serve(runtime: str, reads: int, writes: int) -> None:
-    model = _load(runtime, read_frame(reads))
+def _serve(runtime: str, device: str, reads: int, writes: int) -> None:
+    model = _load(runtime, read_frame(reads), device)
     write_frame(writes, OK, orjson.dumps(model.describe(), option=orjson.OPT_SERIALIZE_NUMPY))
     while True:
         request = decode_request(read_frame(reads))

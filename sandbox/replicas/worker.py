@@ -10,7 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -41,10 +41,10 @@ from sandbox.replicas.tabular import NotTogetherError, TabularTask
 from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
 
 logger = logging.getLogger(__name__)
-RUNNER_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=4 * GIB)
-"""A runner lives as long as its replica, so it has no CPU limit; each request has its deadline instead."""
 CRASHES_ALLOWED, CRASH_WINDOW_S = 3, 300.0
 LOAD_FAILED_EXIT = 3
+RUNNER_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=4 * GIB)
+"""A runner lives as long as its replica, so it has no CPU limit; each request has its deadline instead."""
 COMMIT_RETRY_S = 30.0
 ANNOUNCE_ATTEMPTS = 100
 TASKS: dict[str, Any] = {"onnx": TabularTask, "embedding": EmbeddingsTask}
@@ -68,6 +68,8 @@ class Replica:
     """Takes the descriptor of what a new runner prints."""
     runner_is_dead: bool = False
     """It was ended at a deadline; the next message starts another, after the answers of this one are out."""
+    device: str = "cpu"
+    """Where the runner computes: what was asked for, or `cpu` where that could not be had."""
     given_up: str = ""
     """Why the entity is FAILED; said after the message in hand has been answered."""
 
@@ -146,7 +148,7 @@ class Replica:
 
     def _restart_runner(self) -> None:
         self.runner.kill()
-        self.runner = Runner.start(self.spec.runtime, self.model, RUNNER_LIMITS, self.read_output)
+        self.runner = start_runner(self.spec, self.model, self.read_output)
         self.runner.wait_loaded()
         self.runner_is_dead = False
 
@@ -204,7 +206,8 @@ class Replica:
 
     def announce(self) -> None:
         """Ready: gateways may send. The control plane hears of it too."""
-        record = live.LiveReplica(self.replica_id, replica_queue(self.replica_id), self.node, os.getpid())
+        queue = replica_queue(self.replica_id)
+        record = live.LiveReplica(self.replica_id, queue, self.node, os.getpid(), device=self.device)
         pipe = self.redis.pipeline(transaction=True)
         pipe.hset(live.replicas_key(self.spec.entity_id), self.replica_id, record.to_json())
         pipe.delete(live.failure_key(self.spec.entity_id))
@@ -220,6 +223,12 @@ class Replica:
         """Say why the entity is FAILED, and end."""
         self.report_failure(self.given_up)
         os._exit(LOAD_FAILED_EXIT)
+
+
+def start_runner(spec: ReplicaSpec, model: bytes, read_output: Callable[[int], None] | None) -> Runner:
+    """A runner with the memory of the workload type, on the device that the node chose."""
+    limits = replace(RUNNER_LIMITS, address_space_bytes=spec.memory_limit_bytes)
+    return Runner.start(spec.runtime, model, limits, read_output, spec.device)
 
 
 def report_failure(connection: Any, entity_id: str, replica_id: str, message: str) -> None:
@@ -252,7 +261,7 @@ def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService |
         else:
             model = _read_model(spec)
             output = OutputPump(replica_id, partial(service_logs.append, connection, spec.entity_id))
-            runner = Runner.start(spec.runtime, model, RUNNER_LIMITS, output.add)
+            runner = start_runner(spec, model, output.add)
             _register(Replica(spec, replica_id, node, runner, model, None, connection, deque(), output.add))
     except (OSError, ValueError, RuntimeError) as error:
         report_failure(connection, spec.entity_id, replica_id, str(error))
@@ -315,7 +324,9 @@ def _register(replica: Replica) -> None:
     """Hook the replica into Celery: become ready once the model is loaded, then answer messages."""
 
     def load() -> None:
-        replica.task = TASKS[replica.spec.runtime](replica.runner.wait_loaded())
+        description = replica.runner.wait_loaded()
+        replica.task = TASKS[replica.spec.runtime](description)
+        replica.device = description.get("device", "cpu")
 
     _announce_when(replica, load)
 

@@ -1,12 +1,16 @@
 """What a served entity's size and workload type mean here: replicas, provisioned concurrency, and what is only emulated."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 
+from sandbox.live import LiveReplica
 from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA, Range, replica_range
 from sandbox.serving.models import ServedEntity
 from sandbox.serving.nodes import Nodes, has_cuda, is_gpu
 
 EMULATED_GPU = "{workload_type}: emulated, no CUDA device on any node; it runs on the CPU."
+GPU_NOT_USED = "{workload_type}: a node has a CUDA device, but the model's process could not use it; it runs on the CPU."
 CAPPED = (
     "{asked} replicas (provisioned concurrency {concurrency}) are asked for; this site runs at most {most} of one served entity."
 )
@@ -44,11 +48,13 @@ def is_emulated(entity: ServedEntity, nodes: Nodes) -> bool:
     return is_gpu(entity) and not has_cuda(nodes)
 
 
-def state_message(entity: ServedEntity, nodes: Nodes) -> str:
+def state_message(entity: ServedEntity, nodes: Nodes, running: Sequence[LiveReplica]) -> str:
     """What to say beside READY: where this site differs from what was asked for; empty when it does not."""
     sentences = []
     if is_emulated(entity, nodes):
         sentences.append(EMULATED_GPU.format(workload_type=entity.workload_type))
+    elif is_gpu(entity) and all(replica.device == "cpu" for replica in running):
+        sentences.append(GPU_NOT_USED.format(workload_type=entity.workload_type))
     if (asked := asked_replicas(entity)) > settings.REPLICAS_PER_ENTITY_MAX:
         concurrency = asked * CONCURRENCY_PER_REPLICA
         sentences.append(CAPPED.format(asked=asked, concurrency=concurrency, most=settings.REPLICAS_PER_ENTITY_MAX))

@@ -75,19 +75,19 @@ def has_cuda(nodes: Nodes) -> bool:
     return any(node.cuda_bytes for node in nodes.values())
 
 
-def running(entity_id: str, nodes: Nodes) -> int:
-    """How many replicas take requests. Those of a dead node are struck off, so that gateways stop asking them."""
+def running(entity_id: str, nodes: Nodes) -> list[live.LiveReplica]:
+    """The replicas that take requests. Those of a dead node are struck off, so that gateways stop asking them."""
     redis = redis_client()
     found = live.replicas(redis, entity_id)
     if nodes:
         for replica in found:
             if replica.node not in nodes:
                 _strike_off(redis, entity_id, replica)
-    return sum(replica.node in nodes for replica in found)
+    return [replica for replica in found if replica.node in nodes]
 
 
 def has_replica(entity_id: str, nodes: Nodes) -> bool:
-    return running(entity_id, nodes) > 0
+    return bool(running(entity_id, nodes))
 
 
 def is_on_its_way(entity: ServedEntity, nodes: Nodes) -> bool:

@@ -164,13 +164,14 @@ def _open_build(endpoint: Endpoint, entity: ServedEntity) -> ModelBuild:
 
 
 def _wait_for_replicas(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) -> None:
-    there = nodes.running(entity.id, living)
+    running = nodes.running(entity.id, living)
+    there = len(running)
     if not there and (reason := live.failure(redis_client(), entity.id)):
         _move(entity, Deployment.FAILED, reason)
         return
     placed = _keep_running(endpoint, entity, there, living)
     if there and there >= placed:
-        _move(entity, Deployment.READY, compute.state_message(entity, living))
+        _move(entity, Deployment.READY, compute.state_message(entity, living, running))
     elif timezone.now() - entity.state_changed_at > START_TIMEOUT:
         _move(entity, Deployment.FAILED, f"No replica was ready within {START_TIMEOUT.seconds // 60} minutes after the build.")
     else:
@@ -244,9 +245,10 @@ def _keep_entity(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) 
 
     A node starts a replica that died by itself; if that node is gone too, another one does.
     """
-    there = nodes.running(entity.id, living)
+    running = nodes.running(entity.id, living)
+    there = len(running)
     if there:
-        message = compute.state_message(entity, living)
+        message = compute.state_message(entity, living, running)
         _move(entity, Deployment.READY, message)
         _say(entity, message)
     elif reason := live.failure(redis_client(), entity.id):

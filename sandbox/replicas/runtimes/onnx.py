@@ -23,6 +23,7 @@ class OnnxRuntime:
 
     def __init__(self, model_bytes: bytes, device: str = "cpu") -> None:
         """Raises ValueError when the file carries no signature, and onnxruntime's errors when it does not load."""
+        self._device = device
         self._session = session(model_bytes, device)
         self._run = self._run_bound if self._session.get_providers()[0] == CUDA else self._run_plain
         metadata = self._session.get_modelmeta().custom_metadata_map
@@ -34,8 +35,10 @@ class OnnxRuntime:
         self._finish = _finisher(self.signature, self.output_names)
 
     def describe(self) -> dict[str, Any]:
-        """Plain data for the worker: the signature and the execution provider."""
-        return {"signature": self.signature.to_dict(), "provider": self._session.get_providers()[0]}
+        """Plain data for the worker: the signature, the execution provider and the device."""
+        provider = self._session.get_providers()[0]
+        device = self._device if provider == CUDA else "cpu"
+        return {"signature": self.signature.to_dict(), "provider": provider, "device": device}
 
     def predict(self, arrays: list[Any]) -> Values:
         """One JSON-ready value for each row.

@@ -49,7 +49,7 @@ class HostileModel:
 @pytest.fixture
 def replica(monkeypatch: pytest.MonkeyPatch) -> Iterator[worker.Replica]:
     """A replica around a real jailed runner that holds the hostile model."""
-    monkeypatch.setattr(runner_module, "_load", lambda runtime, model: HostileModel())
+    monkeypatch.setattr(runner_module, "_load", lambda runtime, model, device: HostileModel())
     started = Runner.start("onnx", b"model", worker.RUNNER_LIMITS)
     spec = ReplicaSpec("e1", "onnx", "", "", "hostile-1")
     task = TabularTask(started.wait_loaded())

@@ -47,7 +47,7 @@ class Adding:
 
 @pytest.fixture
 def replica(monkeypatch: pytest.MonkeyPatch) -> Iterator[worker.Replica]:
-    monkeypatch.setattr(runner_module, "_load", lambda runtime, model: Adding())
+    monkeypatch.setattr(runner_module, "_load", lambda runtime, model, device: Adding())
     warm_up()
     started = Runner.start("onnx", b"model", worker.RUNNER_LIMITS)
     task = TabularTask(started.wait_loaded())

@@ -76,10 +76,10 @@ class Node:
     def stopped(self) -> list[str]:
         return [entity_id for task, entity_id in self.orders() if task == NODE_STOP]
 
-    def announce(self, entity_id: str, number: int = 1) -> None:
+    def announce(self, entity_id: str, number: int = 1, device: str = "cpu") -> None:
         """The entity's first, second … replica on this node is ready."""
         name = f"{entity_id[:8]}-{self.name}-{number}"
-        replica = live.LiveReplica(f"r-{name}", f"replica.{name}", self.name, 4711)
+        replica = live.LiveReplica(f"r-{name}", f"replica.{name}", self.name, 4711, device=device)
         self.redis.hset(live.replicas_key(entity_id), replica.replica_id, replica.to_json())
         self._report(entity_id)
 

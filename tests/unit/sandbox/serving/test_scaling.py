@@ -83,7 +83,7 @@ def test_a_config_starts_with_the_lowest_number(
     found = deploy(workspace, control, node, **entity)
     assert found.deployment == "DEPLOYMENT_READY"
     assert node.counts == {found.id: expected}
-    assert nodes.running(found.id, nodes.living_nodes()) == expected
+    assert len(nodes.running(found.id, nodes.living_nodes())) == expected
 
 
 def test_a_config_is_ready_when_all_its_replicas_are(workspace: Any, node: Any, control: Any) -> None:
@@ -108,7 +108,7 @@ def test_load_scales_up_at_once_and_down_after_five_minutes_of_the_workspace(
     tick.tick()
     settle(control, node)
     assert node.counts == {entity.id: 5}
-    assert nodes.running(entity.id, nodes.living_nodes()) == 5
+    assert len(nodes.running(entity.id, nodes.living_nodes())) == 5
     assert events("SCALED_UP") == ["Provisioned concurrency 4 → 20: 17 requests at the same time."]
 
     redis.delete(metrics.load_key(entity.id), metrics.ACTIVE_KEY)
@@ -124,7 +124,7 @@ def test_load_scales_up_at_once_and_down_after_five_minutes_of_the_workspace(
     tick.tick()
     settle(control, node)
     assert node.counts == {entity.id: 1}
-    assert nodes.running(entity.id, nodes.living_nodes()) == 1
+    assert len(nodes.running(entity.id, nodes.living_nodes())) == 1
     assert events("SCALED_DOWN") == ["Provisioned concurrency 20 → 4: less was needed for five minutes."]
     assert now().deployment == "DEPLOYMENT_READY"
     node.orders()
@@ -163,8 +163,12 @@ def test_a_gpu_goes_to_the_node_with_the_device(workspace: Any, node: Any, contr
     other.live("one", cuda=[{"index": 0, "name": "A10G", "memory_bytes": 24 * GIB}])
     entity = deploy(workspace, control, node, other, workload_size="Medium", workload_type="GPU_SMALL")
     assert (node.counts, other.counts) == ({}, {entity.id: 2})
-    assert entity.deployment_state_message == ""
     assert other.specs[entity.id]["device"] == "cuda"
+    assert "could not use it" in entity.deployment_state_message  # the replicas of this test say that they are on the CPU
+    for number in (1, 2):
+        other.announce(entity.id, number, device="cuda:0")
+    control.run()
+    assert now().deployment_state_message == ""
 
 
 def test_compute_types_set_the_memory(workspace: Any, node: Any, control: Any) -> None:
