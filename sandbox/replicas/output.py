@@ -21,8 +21,10 @@ BYTES_PER_SECOND = 64 * 1024
 """Kept of a replica's output."""
 LONGEST_LINE = 4_000
 REDACTED = "[REDACTED]"
-_PAUSE_S = 0.1
-"""Between two reads of what a model prints without end: it cannot print more than this often fills a pipe."""
+_TOGETHER_S = 0.1
+"""Lines wait for others this long before they are handed on."""
+_PAUSE_S = 0.004
+"""After a pipe was full: whoever prints without end gets rid of 16 MB a second, and leaves time for others."""
 _READ_BYTES = 64 * 1024
 _SHORTEST_SECRET = 4
 """Shorter values would tear holes into every line."""
@@ -48,6 +50,8 @@ class OutputPump:
     _allowance: float = BYTES_PER_SECOND
     _filled_s: float = field(default_factory=time.monotonic)
     _dropped: int = 0
+    _lines: list[LogLine] = field(default_factory=list)
+    _due_s: float = 0.0
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _wake: tuple[socket.socket, socket.socket] = field(default_factory=socket.socketpair)
     _thread: threading.Thread | None = None
@@ -62,46 +66,47 @@ class OutputPump:
 
     def _run(self) -> None:
         while True:
-            lines: list[LogLine] = []
-            has_read = False
-            for key, _ in self._selector.select():
+            is_holding = bool(self._lines or self._dropped)
+            wait_s = max(0.0, self._due_s - time.monotonic()) if is_holding else None
+            for key, _ in self._selector.select(wait_s):
                 if key.fileobj is self._wake[0]:
                     self._register(self._wake[0].recv(4096))
-                    continue
-                has_read = True
-                lines += self._read(key.data)
-            self._hand_on(lines)
-            if has_read:
-                time.sleep(_PAUSE_S)
+                else:
+                    self._read(key.data)
+            if not is_holding:
+                self._due_s = time.monotonic() + _TOGETHER_S
+            elif time.monotonic() >= self._due_s:
+                self._hand_on()
 
     def _register(self, announced: bytes) -> None:
         for start in range(0, len(announced), 4):
             descriptor = int.from_bytes(announced[start : start + 4], "big")
             self._selector.register(descriptor, selectors.EVENT_READ, _Source(descriptor))
 
-    def _read(self, source: _Source) -> list[LogLine]:
+    def _read(self, source: _Source) -> None:
         received = os.read(source.descriptor, _READ_BYTES)
         if not received:
             self._selector.unregister(source.descriptor)
             os.close(source.descriptor)
-            rest, source.unfinished = source.unfinished, b""
-            return self._lines([rest]) if rest else []
+            if source.unfinished:
+                self._keep([source.unfinished])
+            return
         *whole, unfinished = (source.unfinished + received).split(b"\n")
         if len(unfinished) > LONGEST_LINE * 4:
             whole, unfinished = [*whole, unfinished], b""
         source.unfinished = unfinished
-        return self._lines(whole)
+        self._keep(whole)
+        if len(received) == _READ_BYTES:
+            time.sleep(_PAUSE_S)
 
-    def _lines(self, raw: Iterable[bytes]) -> list[LogLine]:
+    def _keep(self, raw: Iterable[bytes]) -> None:
         """The lines that the rate allows; the others are counted."""
         now_s = time.time()
-        found = []
         for each in raw:
             if self._may_keep(len(each) + 1):
-                found.append(LogLine(now_s, self.replica_id, self.clean(each.decode("utf-8", "replace"))))
+                self._lines.append(LogLine(now_s, self.replica_id, self.clean(each.decode("utf-8", "replace"))))
             else:
                 self._dropped += len(each) + 1
-        return found
 
     def _may_keep(self, size: int) -> bool:
         now = time.monotonic()
@@ -119,13 +124,12 @@ class OutputPump:
         text = "".join(each if each.isprintable() or each == "\t" else "�" for each in text[: LONGEST_LINE + 1].rstrip("\r"))
         return text if len(text) <= LONGEST_LINE else text[:LONGEST_LINE] + " … (line truncated)"
 
-    def _hand_on(self, lines: list[LogLine]) -> None:
-        if self._dropped and lines:
+    def _hand_on(self) -> None:
+        lines, self._lines = self._lines, []
+        if self._dropped:
             note = f"… (output truncated: {self._dropped} bytes over {BYTES_PER_SECOND} bytes per second were dropped)"
             lines.append(LogLine(time.time(), self.replica_id, note))
             self._dropped = 0
-        if not lines:
-            return
         try:
             self.write(lines)
         except Exception as error:  # Redis is away: service logs are ephemeral

@@ -104,8 +104,8 @@ class PyfuncRunner:
         """The wait status of the process; kills it if it still runs, waits at most some seconds for the zygote's word."""
         if self._status is None:
             self.lifeline.settimeout(5)
+            self.end()
             with contextlib.suppress(OSError):
-                self.lifeline.shutdown(socket.SHUT_WR)  # the zygote kills what is still there
                 self._read_status()
         return signal.SIGKILL if self._status is None else self._status
 
@@ -131,6 +131,11 @@ class PyfuncRunner:
         """Whether SIGKILL ended it, which no model can bring upon itself but by the kernel's lack of memory."""
         status = self.exit_status()
         return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+    def end(self) -> None:
+        """Have the zygote kill the process; from any thread."""
+        with contextlib.suppress(OSError):
+            self.lifeline.shutdown(socket.SHUT_WR)
 
     def kill(self) -> None:
         """End the process and close everything; safe to call twice."""

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandbox.replicas import pyfunc_zygote
 from sandbox.replicas.pyfunc_folders import ModelFolders, open_root
@@ -27,6 +27,8 @@ class PyfuncService:
     """Where replicas ask for runners."""
     _inbox: socket.socket
     """Held by the node, so that orders wait while the zygote is started again."""
+    _zygote: subprocess.Popen[bytes] | None = None
+    _is_closed: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def open(cls) -> "PyfuncService":
@@ -39,21 +41,29 @@ class PyfuncService:
 
     def _keep_zygote(self) -> None:
         descriptor = self._inbox.fileno()
-        while True:
-            status = subprocess.Popen(
+        while not self._is_closed.is_set():
+            self._zygote = subprocess.Popen(
                 pyfunc_zygote.command(descriptor),
                 env=pyfunc_zygote.environment(),
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 pass_fds=[descriptor],
                 process_group=0,
-            ).wait()
+            )
+            status = self._zygote.wait()
+            if self._is_closed.is_set():
+                return
             logger.warning("the parent of the pyfunc runners ended with status %s, starting another", status)
             time.sleep(_RESTART_PAUSE_S)
 
     def close(self) -> None:
-        """Remove the unpacked models; called by the node at its end."""
+        """End the zygote and its runners, remove the unpacked models; called by the node at its end."""
+        self._is_closed.set()
+        if self._zygote is not None:
+            self._zygote.kill()
         self.folders.close()
+        self.orders.close()
+        self._inbox.close()
 
 
 def key_file_path() -> str:

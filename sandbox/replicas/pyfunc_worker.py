@@ -75,14 +75,15 @@ class Pool:
         )
         self._waiting: deque[Order] = deque()
         self._changed = threading.Condition()
-        self._runners = 0
+        self._desks: list[_Desk] = []
         self._busy = 0
+        self.is_stopped = False
 
     # --- life ----------------------------------------------------------------------------------
 
     def start(self) -> dict[str, Any]:
         """Load the model in a first runner; its description. Raises NotLoadedError, RunnerTimeoutError, OSError."""
-        runner = self._new_runner()
+        runner = self.new_runner()
         description = runner.wait_loaded()
         self._spawn(runner)
         threading.Thread(target=self._grow, daemon=True, name="grow").start()
@@ -94,12 +95,21 @@ class Pool:
             self._waiting.append(order)
             self._changed.notify_all()
 
-    def drain(self) -> None:
-        """Wait until everything that was submitted has been answered, for DRAIN_S at most."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._waiting and not self._busy, DRAIN_S)
+    @property
+    def is_busy(self) -> bool:
+        return self._busy > 0
 
-    def _new_runner(self) -> PyfuncRunner:
+    def stop(self, wait_s: float = 0.0) -> None:
+        """Wait for what was submitted to be answered, for `wait_s` at most; then end every runner, whatever it does."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting and not self._busy, wait_s)
+            self.is_stopped = True
+            for desk in self._desks:
+                desk.cut()
+            self._changed.notify_all()
+
+    def new_runner(self) -> PyfuncRunner:
+        """A runner that loads the model. Raises OSError."""
         runner, output = PyfuncRunner.start(
             self._service.orders,
             self._folder,
@@ -111,26 +121,28 @@ class Pool:
         return runner
 
     def _spawn(self, runner: PyfuncRunner | None) -> None:
-        self._runners += 1
-        threading.Thread(target=self._work, args=(runner,), daemon=True, name="runner").start()
+        desk = _Desk(self, runner)
+        with self._changed:
+            self._desks.append(desk)
+        threading.Thread(target=self._work, args=(desk,), daemon=True, name="runner").start()
 
     def _grow(self) -> None:
-        """Add a runner whenever a request has waited for long enough."""
+        """Add a runner whenever a request has waited for long enough, one after the other."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting and self._runners < PYFUNC_PLACES)
+                self._changed.wait_for(lambda: self.is_stopped or (self._waiting and len(self._desks) < PYFUNC_PLACES))
+                if self.is_stopped:
+                    return
                 eldest = self._waiting[0]
             time.sleep(max(0.0, eldest.arrived_s + ANOTHER_AFTER_S - time.monotonic()))
             with self._changed:
-                if self._waiting and self._waiting[0] is eldest:
-                    self._spawn(None)
-                    # it takes the eldest when it is loaded, unless another one is free before
-                    self._changed.wait_for(lambda eldest=eldest: not self._waiting or self._waiting[0] is not eldest, 1.0)  # type: ignore[misc]
+                still_waits = bool(self._waiting) and self._waiting[0] is eldest
+            if still_waits:
+                self._spawn(None)
 
     # --- one runner's thread -------------------------------------------------------------------
 
-    def _work(self, runner: PyfuncRunner | None) -> None:
-        desk = _Desk(self, runner)
+    def _work(self, desk: "_Desk") -> None:
         try:
             while (order := self._next(desk)) is not None:
                 self._finish(order, desk)
@@ -138,18 +150,20 @@ class Pool:
             logger.exception("a thread of the replica failed")
             os._exit(1)  # the node starts another replica, the gateways send again
         finally:
+            with self._changed:
+                self._desks.remove(desk)
             desk.close()
 
     def _next(self, desk: "_Desk") -> Order | None:
-        """The next message; None when this runner has been idle and is not the last one."""
+        """The next message; None when this runner is to go: it was idle and is not the last one."""
         desk.make_ready()
         with self._changed:
-            while not self._changed.wait_for(lambda: self._waiting, IDLE_RUNNER_S):
-                if self._runners > 1:
-                    self._runners -= 1
+            while not self._changed.wait_for(lambda: self._waiting or self.is_stopped, IDLE_RUNNER_S):
+                if len(self._desks) > 1:
                     return None
+            if self.is_stopped:
+                return None
             self._busy += 1
-            self._changed.notify_all()
             return self._waiting.popleft()
 
     def _finish(self, order: Order, desk: "_Desk") -> None:
@@ -186,21 +200,25 @@ class _Desk:
         if self._runner is not None and self._runner.is_alive():
             return
         self.close()
+        if self._pool.is_stopped:
+            return
         try:
-            self._runner = self._pool._new_runner()
+            self._runner = self._pool.new_runner()
             self._runner.wait_loaded()
         except (NotLoadedError, RunnerTimeoutError) as error:
+            was_killed = self._runner is not None and self._runner.was_killed()
             self.close()
-            self._pool.replica.given_up = str(error) or "The model did not load within its time."
+            if not was_killed:
+                self._pool.replica.given_up = str(error) or "The model did not load within its time."
 
     def answer(self, request: Pending) -> RequestAnswer:
         """The request's answer, whatever the model does."""
-        if request.deadline_s < time.time():
-            return failed("DEADLINE_EXCEEDED")
         for is_last in (False, True):
+            if request.deadline_s < time.time():
+                return failed("DEADLINE_EXCEEDED")
             self.make_ready()
             if self._runner is None:
-                return failed("REPLICA_FAILED", self._pool.replica.given_up)
+                return failed("REPLICA_FAILED", self._pool.replica.given_up or "its runner does not start")
             started = time.perf_counter()
             try:
                 deadline_s = time.monotonic() + max(0.05, request.deadline_s - time.time())
@@ -211,13 +229,23 @@ class _Desk:
             except RunnerGoneError:
                 if self._runner.was_killed() and not is_last:
                     continue  # somebody else's doing: the request is not to blame
-                reason = self._runner.exit_reason()
-                self.close()
-                self._pool.replica.count_crash(reason)
-                return failed("RUNNER_DIED", reason)
+                return self._died()
             request.execution_ms = (time.perf_counter() - started) * 1000
             return RequestAnswer(status, body)
         raise AssertionError("the second attempt always returns")
+
+    def _died(self) -> RequestAnswer:
+        """The runner ended on the request in hand."""
+        assert self._runner is not None
+        reason = self._runner.exit_reason()
+        self.close()
+        self._pool.replica.count_crash(reason)
+        return failed("RUNNER_DIED", reason)
+
+    def cut(self) -> None:
+        """End the runner from another thread."""
+        if (runner := self._runner) is not None:
+            runner.end()
 
     def close(self) -> None:
         if self._runner is not None:

@@ -34,7 +34,7 @@ from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
 from sandbox.replicas.output import OutputPump
 from sandbox.replicas.pyfunc_service import PyfuncService
-from sandbox.replicas.pyfunc_worker import Order, open_pool
+from sandbox.replicas.pyfunc_worker import DRAIN_S, Order, open_pool
 from sandbox.replicas.requests import Pending, failed
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import NotTogetherError, TabularTask
@@ -313,7 +313,7 @@ def _register_pool(replica: Replica, pyfunc: PyfuncService) -> None:
     """Hook a replica of a pyfunc model into Celery: its pool of runners answers, and commits each message by itself."""
     pool = open_pool(replica, pyfunc)
     _announce_when(replica, pool.start)
-    worker_shutdown.connect(lambda **_: pool.drain(), weak=False)
+    worker_shutdown.connect(lambda **_: pool.stop(DRAIN_S), weak=False)
 
     @app.task(name=REPLICA_PREDICT)
     def predict(reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:

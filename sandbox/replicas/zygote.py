@@ -5,6 +5,7 @@ in  {"start": spec, "replica_id": …} or {"stop": pid};  out {"warm": pid, "cud
 and {"exited": pid, "status": …}. When the node's end closes, everything ends.
 """
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -83,10 +84,8 @@ def _obey(
 ) -> int:
     """Do as the node says; the process id of a replica that was started, else 0."""
     if "stop" in command:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(command["stop"], signal.SIGTERM)
-        except ProcessLookupError:
-            pass
         return 0
     pid = os.fork()
     if pid:
