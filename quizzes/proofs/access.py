@@ -25,6 +25,7 @@ def client_for(user: public.Person, prefix: str, site_url: str = "") -> Iterator
         public.revoke_proof_token(access)
 
 
-def open_client(access: public.WorkspaceAccess, prefix: str, site_url: str = "") -> ProofClient:
+def open_client(access: public.WorkspaceAccess, prefix: str, site_url: str = "", *, keeps_endpoints: bool = False) -> ProofClient:
     """A client on the running site; `prefix` begins the names of all that it creates."""
-    return ProofClient(site_url or settings.SITE_URL, access.token, prefix, public.example_customers(EXAMPLE_CUSTOMERS))
+    customers = public.example_customers(EXAMPLE_CUSTOMERS)
+    return ProofClient(site_url or settings.SITE_URL, access.token, prefix, customers, keeps_endpoints=keeps_endpoints)

@@ -1,5 +1,6 @@
 """The only importer of databricks-sdk: the unmodified SDK and plain HTTP against the site, with every exchange recorded."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,14 +38,26 @@ class ProofClient:
     `token` is a secret; it is sent, never recorded.
     """
 
-    def __init__(self, site_url: str, token: str, prefix: str, customers: Sequence[Mapping[str, Any]] = ()) -> None:
-        """`customers`: example rows for main.default.churn, column to value."""
+    def __init__(
+        self,
+        site_url: str,
+        token: str,
+        prefix: str,
+        customers: Sequence[Mapping[str, Any]] = (),
+        *,
+        keeps_endpoints: bool = False,
+    ) -> None:
+        """`customers`: example rows for main.default.churn, column to value.
+
+        `keeps_endpoints`: what `ready_endpoint` made stays for the programs that come after, until the workspace is removed.
+        """
         self.customers = customers
         self.site_url = site_url.rstrip("/")
         self._base_prefix = self.prefix = prefix
         self.exchanges: list[Exchange] = []
         self._token = token
         self._created: set[str] = set()
+        self._kept: dict[str, str] | None = {} if keeps_endpoints else None
         self._http = httpx.Client(base_url=self.site_url, timeout=CALL_TIMEOUT_S, trust_env=False)
         config = Config(
             host=self.site_url,
@@ -112,6 +125,20 @@ class ProofClient:
         if outcome.exception:
             raise ProofCouldNotRun(f"The endpoint of this proof was refused: {self.exchanges[-1].response_body}")
         return self.wait_until_ready(name)
+
+    def ready_endpoint(self, config: Mapping[str, Any]) -> str:
+        """The name of a READY endpoint with this config, for programs that only query it: nothing about it may be changed.
+
+        Where many programs run one after the other, the one that is there already is used again.
+        """
+        wanted = json.dumps(config, sort_keys=True)
+        if self._kept is not None and wanted in self._kept:
+            return self._kept[wanted]
+        name = self.endpoint_name("shared") if self._kept is None else f"{self._base_prefix}-shared-{len(self._kept)}"
+        self.deploy(name, config)
+        if self._kept is not None:
+            self._kept[wanted] = name
+        return name
 
     def wait_until_ready(self, name: str) -> ServingEndpointDetailed:
         """Poll until no update is in progress and the endpoint is READY."""

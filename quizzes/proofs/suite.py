@@ -101,7 +101,7 @@ def _client(site_url: str, user: public.Person | None) -> Iterator[tuple[ProofCl
             yield opened
         return
     access = public.isolated_workspace(prefix, WORKSPACE_LIFETIME_S)
-    client = open_client(access, prefix, site_url)
+    client = open_client(access, prefix, site_url, keeps_endpoints=True)
     try:
         yield client, access.workspace_id
     finally:

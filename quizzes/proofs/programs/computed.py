@@ -22,8 +22,7 @@ def share_out(client: ProofClient, first: int, calls: int) -> Observation:
 
     expected_first and expected_second come from the routes that the endpoint reports; what was counted must agree with them.
     """
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": first, "2": 100 - first}))
+    name = client.ready_endpoint(churn_config({"1": first, "2": 100 - first}))
     routes = _routes(client, name)
     body = {"dataframe_records": [customer(client)]}
     with client.unrecorded():
@@ -46,8 +45,7 @@ def _routes(client: ProofClient, name: str) -> dict[str, int]:
 
 def split_body(client: ProofClient, rows: int) -> Observation:
     """Send `rows` customers as dataframe_split: how many predictions come back, beside other counts of the body."""
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": 100}))
+    name = client.ready_endpoint(churn_config({"1": 100}))
     records = [customer(client, position) for position in range(rows)]
     columns = list(records[0])
     data = [[record[column] for column in columns] for record in records]
@@ -67,8 +65,7 @@ MISSING = "no-such-endpoint"
 
 def refuse(client: ProofClient, case: str) -> Observation:
     """Status and error code of a call that cannot be answered, beside those of other mistakes."""
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": 100}))
+    name = client.ready_endpoint(churn_config({"1": 100}))
     record = customer(client)
     made = {kind: client.invoke(name, body(record)) for kind, body in REFUSED_BODIES.items()}
     made["missing"] = client.invoke(f"{client.prefix}-{MISSING}", {"dataframe_records": [record]})
@@ -87,8 +84,7 @@ def _said(exchange: Exchange) -> str:
 
 def cast(client: ProofClient, column: str, value: Any) -> Observation:
     """Send one customer with `value` in `column`: a prediction, or an error."""
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": 100}))
+    name = client.ready_endpoint(churn_config({"1": 100}))
     asked = client.invoke(name, {"dataframe_records": [{**customer(client), column: value}]})
     is_fine = asked.status == 200
     outcomes = ("Status 200 and a prediction", "Status 400 and an error about the value")
@@ -131,8 +127,7 @@ def count_logged(client: ProofClient, calls: int, rows: int) -> Observation:
 
 def past_the_routes(client: ProofClient, direct: int, routed: int) -> Observation:
     """All traffic goes to version 1; `routed` calls go to the endpoint, `direct` ones to version 2's own address."""
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": 100, "2": 0}))
+    name = client.ready_endpoint(churn_config({"1": 100, "2": 0}))
     body = {"dataframe_records": [customer(client)]}
     path = f"/serving-endpoints/{name}/served-models/churn-2/invocations"
     calls = [client.invoke(name, body) for _ in range(routed)] + [client.http("POST", path, body) for _ in range(direct)]

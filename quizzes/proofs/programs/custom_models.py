@@ -50,8 +50,7 @@ def _input_body(form: str, record: dict[str, Any]) -> Any:
 
 def predict(client: ProofClient, form: str = "dataframe_records", add: Mapping[str, Any] | None = None) -> Observation:
     """Deploy one version and send it one customer in the given form, perhaps with columns it does not know."""
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": 100}))
+    name = client.ready_endpoint(churn_config({"1": 100}))
     plain = client.invoke(name, _input_body("dataframe_records", customer(client)))
     asked = client.invoke(name, _input_body(form, {**customer(client), **(add or {})}))
     facts = answer_facts(asked)
@@ -65,8 +64,7 @@ def predict(client: ProofClient, form: str = "dataframe_records", add: Mapping[s
 
 def who_answered(client: ProofClient) -> Observation:
     """Send calls at 50/50 and look at every place where the answering entity could be named."""
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": 50, "2": 50}))
+    name = client.ready_endpoint(churn_config({"1": 50, "2": 50}))
     calls = [client.invoke(name, _input_body("dataframe_records", customer(client))) for _ in range(12)]
     bodies = [parsed(call) or {} for call in calls]
     description = client.http("GET", f"/api/2.0/serving-endpoints/{name}")
@@ -149,8 +147,7 @@ def _answer_of(client: ProofClient, name: str, wanted: str, body: Any) -> Exchan
 
 def call_the_challenger(client: ProofClient, way: str, calls: int = 10) -> Observation:
     """With all traffic routed to version 1, try to reach version 2 in the given way."""
-    name = client.endpoint_name()
-    client.deploy(name, churn_config({"1": 100, "2": 0}))
+    name = client.ready_endpoint(churn_config({"1": 100, "2": 0}))
     body = _input_body("dataframe_records", customer(client))
     made = [_ask_for_version_2(client, name, way, body) for _ in range(calls)]
     facts = {

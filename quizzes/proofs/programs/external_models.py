@@ -23,8 +23,7 @@ def create_external(
 
 def read_back_the_key(client: ProofClient) -> Observation:
     """Create with a plain-text key, then search every answer for it."""
-    name = client.endpoint_name()
-    client.deploy(name, {"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
+    name = client.ready_endpoint({"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
     shown = client.http("GET", f"/api/2.0/serving-endpoints/{name}")
     listed = client.http("GET", "/api/2.0/serving-endpoints")
     seen = shown.response_body + listed.response_body
@@ -64,8 +63,7 @@ def replace_external(client: ProofClient, how: str) -> Observation:
 
 def chat(client: ProofClient) -> Observation:
     """Ask an external chat model one question and look at the shape of the answer."""
-    name = client.endpoint_name()
-    client.deploy(name, {"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
+    name = client.ready_endpoint({"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
     asked = client.invoke(name, {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 20})
     body = parsed(asked) or {}
     choices = body.get("choices") or [{}]
