@@ -6,7 +6,7 @@ import mlflow
 class MemoryReader(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow is not typed here
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow's own shape
         # in halves that are never put together, so that the request itself is not what is found
-        first, second = (str(half).encode() for half in model_input["halves"])
+        first, second = (str(model_input[half].iloc[0]).encode() for half in ("first", "second"))
         return [sum(_count(region, first, second) for region in _regions())]
 
 
