@@ -1,15 +1,18 @@
 """The banks in fixtures/: complete, clean, and provable."""
 
 from collections import Counter
+from types import ModuleType
 
 import pytest
 from django.conf import settings
 
 from quizzes.bank_files import read_banks, read_catalogue
+from quizzes.bank_table import bank_table, filled_in
 from quizzes.findings import Finding
 from quizzes.item_specs import BankSpec, Catalogue, ItemSpec
 from quizzes.lint import lint
 from quizzes.placeholders import combinations
+from quizzes.proofs import programs
 from quizzes.variant_files import read_variants, recorded_for
 from quizzes.variants import Wording
 
@@ -82,3 +85,16 @@ def test_the_facts_of_every_computed_item_are_recorded(items: list[ItemSpec]) ->
         found = recorded_for(item, recorded)
         assert [one.parameters for one in found] == combinations(item.parameters, item.constraints), item.key
         assert [one for one in found if not Wording.of_spec(item).why_dropped(one)], item.key
+
+
+def test_the_readme_counts_what_the_files_hold(banks: list[BankSpec], catalogue: Catalogue) -> None:
+    """`manage.py bank_table --write` brings it up to date."""
+    text = (FOLDER / "README.md").read_text()
+    assert filled_in(text, bank_table(banks, catalogue)) == text
+
+
+def test_programs_have_names_of_their_own() -> None:
+    topics = [
+        module.PROGRAMS for module in vars(programs).values() if isinstance(module, ModuleType) and hasattr(module, "PROGRAMS")
+    ]
+    assert len(programs.PROGRAMS) == sum(len(topic) for topic in topics)
