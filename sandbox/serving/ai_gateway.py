@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from sandbox.errors import InvalidParameterValue
-from sandbox.serving.fields import choices, optional
+from sandbox.serving.fields import choices, list_of, optional
 from sandbox.serving.models import EndpointKind
 
 RENEWAL_PERIODS = ("minute",)
@@ -73,7 +73,7 @@ class AiGatewayBody(serializers.Serializer[Any]):
 
     inference_table_config = InferenceTableBody(**optional())
     usage_tracking_config = EnabledBody(**optional())
-    rate_limits = RateLimitBody(many=True, **optional(max_length=MAX_RATE_LIMITS))
+    rate_limits = list_of(RateLimitBody, max_length=MAX_RATE_LIMITS)
     guardrails = GuardrailsBody(**optional())
     fallback_config = EnabledBody(**optional())
 
@@ -87,7 +87,7 @@ class OldRateLimitBody(serializers.Serializer[Any]):
 
 
 class OldRateLimitsBody(serializers.Serializer[Any]):
-    rate_limits = OldRateLimitBody(many=True, **optional(max_length=MAX_RATE_LIMITS))
+    rate_limits = list_of(OldRateLimitBody, max_length=MAX_RATE_LIMITS)
 
 
 def check_kind(kind: str, ai_gateway: Json) -> None:

@@ -16,6 +16,11 @@ def choices(words: tuple[str, ...]) -> dict[str, Any]:
     return optional(choices=words, error_messages={"invalid_choice": f'"{{input}}" is not valid. Use {", ".join(words)}.'})
 
 
+def list_of(body: type[serializers.Serializer[Any]], **more: Any) -> Any:
+    """A list that may be left out or null. (`many=True` would hand allow_null on, and take nulls for items too.)"""
+    return serializers.ListSerializer(child=body(), **optional(**more))
+
+
 class TextMap(serializers.DictField):
     """A map from text to text."""
 

@@ -16,7 +16,7 @@ from sandbox.serving.ai_gateway import (
     with_defaults,
 )
 from sandbox.serving.entity_rules import WORKLOAD_SIZES, WORKLOAD_TYPES, read_entities
-from sandbox.serving.fields import TextMap, checked, choices, optional
+from sandbox.serving.fields import TextMap, checked, choices, list_of, optional
 from sandbox.serving.inputs import ConfigInput, EndpointInput
 from sandbox.serving.models import EndpointKind, PermissionLevel
 from sandbox.serving.traffic import complete_routes
@@ -83,8 +83,8 @@ class TrafficConfigBody(serializers.Serializer[Any]):
 
 
 class ConfigBody(serializers.Serializer[Any]):
-    served_entities = ServedEntityBody(many=True, **optional())
-    served_models = ServedModelBody(many=True, **optional())
+    served_entities = list_of(ServedEntityBody)
+    served_models = list_of(ServedModelBody)
     traffic_config = TrafficConfigBody(**optional())
     auto_capture_config = InferenceTableBody(**optional())
 
@@ -146,16 +146,16 @@ class PermissionBody(serializers.Serializer[Any]):
 
 
 class PermissionsBody(serializers.Serializer[Any]):
-    access_control_list = PermissionBody(many=True, **optional(max_length=MAX_PERMISSIONS))
+    access_control_list = list_of(PermissionBody, max_length=MAX_PERMISSIONS)
 
 
 class CreateEndpointBody(serializers.Serializer[Any]):
     name = serializers.CharField()
     config = ConfigBody()
     description = serializers.CharField(**optional(allow_blank=True, max_length=MAX_DESCRIPTION_CHARACTERS))
-    tags = TagBody(many=True, **optional(max_length=MAX_TAGS))
+    tags = list_of(TagBody, max_length=MAX_TAGS)
     ai_gateway = AiGatewayBody(**optional())
-    rate_limits = OldRateLimitBody(many=True, **optional(max_length=MAX_RATE_LIMITS))
+    rate_limits = list_of(OldRateLimitBody, max_length=MAX_RATE_LIMITS)
     email_notifications = EmailNotificationsBody(**optional())
     telemetry_config = TelemetryBody(**optional())
     budget_policy_id = serializers.CharField(**optional(allow_blank=True, max_length=100))
@@ -175,7 +175,7 @@ class CreateEndpointBody(serializers.Serializer[Any]):
 
 
 class TagsBody(serializers.Serializer[Any]):
-    add_tags = TagBody(many=True, **optional(max_length=MAX_TAGS))
+    add_tags = list_of(TagBody, max_length=MAX_TAGS)
     delete_tags = serializers.ListField(child=serializers.CharField(), **optional(max_length=MAX_TAGS))
 
 
