@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from quizzes.bank_files import BankFileError, bank_paths, read_bank, read_catalogue
-from quizzes.banks import load_banks
+from quizzes.banks import Loaded, load_banks
 from quizzes.findings import Finding
 from quizzes.item_specs import BankSpec
 from quizzes.labs.files import LabFileError, load_labs
@@ -27,18 +27,27 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, folder: Path, skip_broken: bool, **options: Any) -> None:
         try:
-            banks, errors = _checked(folder / "banks")
-            if errors and not skip_broken:
-                raise CommandError(f"The banks have {len(errors)} errors; nothing was loaded.\n{_listed(errors)}")
-            if errors:
-                self.stderr.write(f"Banks with errors were left as they are:\n{_listed(errors)}")
-            loaded = load_banks(folder / "banks", _without_errors(banks, errors), retire=not errors)
+            loaded = self._load_banks(folder / "banks", skip_broken)
             labs = load_labs(folder / "labs")
         except (BankFileError, LabFileError) as error:
             raise CommandError(str(error)) from error
         if options["verbosity"]:
             changed = f"{loaded.new_items} new, {loaded.new_versions} new versions, {loaded.retired} retired"
             self.stdout.write(f"{loaded.items} items ({changed}), {labs} labs.")
+
+    def _load_banks(self, folder: Path, skip_broken: bool) -> Loaded:
+        try:
+            banks, errors = _checked(folder)
+        except BankFileError as error:  # blueprints or misconceptions, which every bank needs
+            if not skip_broken:
+                raise
+            self.stderr.write(f"All banks were left as they are: {error}")
+            return Loaded(0, 0, 0, 0)
+        if errors and not skip_broken:
+            raise CommandError(f"The banks have {len(errors)} errors; nothing was loaded.\n{_listed(errors)}")
+        if errors:
+            self.stderr.write(f"Banks with errors were left as they are:\n{_listed(errors)}")
+        return load_banks(folder, _without_errors(banks, errors), retire=not errors)
 
 
 def _checked(folder: Path) -> tuple[list[BankSpec], list[Finding]]:
