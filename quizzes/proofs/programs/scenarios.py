@@ -180,10 +180,12 @@ def _record(scene: Scene, step: Step, position: int) -> dict[str, Any]:
 
 
 def _request(scene: Scene, step: Step) -> None:
-    """Any request of the API; `{name}` and `{id}` stand for the endpoint's. Facts: status, error_code, message, body, keys."""
+    """Any request of the API; `{name}` and `{id}` stand for the endpoint's. Facts: status, error_code, message, body, keys,
+    text."""
     answer = scene.client.http(step["method"], _fill(scene, step["path"]), _fill_body(scene, step.get("body")))
     body = parsed(answer)
-    scene.report(step, **answer_facts(answer), body=body, keys=sorted(body) if isinstance(body, dict) else [])
+    keys = sorted(body) if isinstance(body, dict) else []
+    scene.report(step, **answer_facts(answer), body=body, keys=keys, text=answer.response_body)
     scene.rows.append(row(answer, step=step.get("as", "request")))
 
 
