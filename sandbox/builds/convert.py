@@ -19,10 +19,10 @@ import sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 from sklearn.base import is_classifier
 
-from sandbox.builds import imputers, linear, neighbours, trees
+from sandbox.builds import boosters, imputers, linear, neighbours, trees
 from sandbox.builds.adopt import adopt_onnx, attach_signature
 from sandbox.builds.agreement import Agreement
-from sandbox.builds.mlmodel import LoggedModel, read_mlmodel
+from sandbox.builds.mlmodel import FLAVOURS, LoggedModel, read_mlmodel
 from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.prepare import model_inputs, needs_columns, prepared_for_conversion
@@ -46,7 +46,7 @@ def run(payload: bytes) -> bytes:
     """Payload: a parcel of the model's files. Result: a parcel with `model.onnx`, its signature and the log; for a model that
     has no ONNX form a parcel without files that says why."""
     warnings.simplefilter("ignore")
-    for converters in (trees, linear, imputers, neighbours):
+    for converters in (trees, linear, imputers, neighbours, boosters):
         converters.register()
     log: list[str] = []
 
@@ -65,7 +65,7 @@ def run(payload: bytes) -> bytes:
 
 
 def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
-    flavour = next((each for each in ("sklearn", "onnx") if each in logged.flavours), None)
+    flavour = next((each for each in FLAVOURS if each in logged.flavours), None)
     if flavour is None:
         raise NotConvertible(f"Models of the flavors {', '.join(logged.flavours)} have no ONNX form here.")
     if logged.model_file not in files:
@@ -74,8 +74,22 @@ def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[by
         )
     if flavour == "onnx":
         return adopt_onnx(files[logged.model_file], logged, note)
-    model = load_estimator(files[logged.model_file], logged.model_file, logged.serialization_format, note)
-    return _convert(model, logged, files, note)
+    return _convert(_load(flavour, logged, files[logged.model_file], note), logged, files, note)
+
+
+def _load(flavour: str, logged: LoggedModel, content: bytes, note: Note) -> Any:
+    """The fitted estimator. Raises JobProblem."""
+    is_text = logged.model_class == "lightgbm.basic.Booster"
+    if flavour == "sklearn" or (flavour == "lightgbm" and not is_text):
+        return load_estimator(content, logged.model_file, logged.serialization_format, note)
+    try:
+        model = boosters.load_lightgbm(content) if is_text else boosters.load_xgboost(content, logged.model_class)
+    except NotConvertible:
+        raise
+    except Exception as error:
+        raise JobProblem(f"{logged.model_file} could not be loaded with {flavour}: {first_line(error)}.") from None
+    note(f"Loaded {logged.model_file} ({len(content)} bytes): {describe(model)}.")
+    return model
 
 
 def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
@@ -121,7 +135,7 @@ def _write(
     """The model as ONNX with its signature attached."""
     signature = _signature(model, logged, inputs, rows.prediction, precision)
     converted = skl2onnx.convert_sklearn(
-        prepared_for_conversion(model),
+        prepared_for_conversion(model, rows.example),
         initial_types=_initial_types(signature),
         # without it a classifier's probabilities become a list of dictionaries
         options={"zipmap": False} if is_classifier(model) else None,
@@ -154,6 +168,7 @@ def _signature(model: Any, logged: LoggedModel, inputs: tuple[InputField, ...], 
         estimator=describe(model),
         versions={
             "scikit-learn": sklearn.__version__,
+            **boosters.versions(model),
             "skl2onnx": skl2onnx.__version__,
             "onnx": onnx.__version__,
             "logged with scikit-learn": logged.sklearn_version,

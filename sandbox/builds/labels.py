@@ -13,6 +13,11 @@ def tensor(values: Any, dtype: Any = np.float64) -> Any:
     return numpy_helper.from_array(np.ascontiguousarray(values, dtype=dtype), "")
 
 
+def numbers(values: Any) -> Any:
+    """The inverse of `tensor`."""
+    return numpy_helper.to_array(values)
+
+
 def constant(scope: Any, container: Any, values: Any) -> str:
     """Add a constant of doubles, integers or strings to the graph; returns its name."""
     name = str(scope.get_unique_variable_name("constant"))

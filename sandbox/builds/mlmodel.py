@@ -14,6 +14,8 @@ from sandbox.builds.not_convertible import NotConvertible
 from sandbox.builds.signature import COLUMN_TYPES, InputField, ParamField
 from sandbox.jail.errors import JobProblem
 
+FLAVOURS = ("sklearn", "xgboost", "lightgbm", "onnx")
+"""Those that can become ONNX, the first that a model has counts."""
 LONGEST_BYTES = 256 * 1024
 MOST_COLUMNS = 2_000
 
@@ -24,7 +26,9 @@ class LoggedModel:
 
     flavours: tuple[str, ...]
     model_file: str
-    """Relative path of the pickled, skops or ONNX file; empty when no flavour names one."""
+    """Relative path of the flavour's file (or folder); empty when no flavour names one."""
+    model_class: str
+    """Of a booster; empty for the other flavours."""
     serialization_format: str
     predict_method: str
     sklearn_version: str
@@ -50,12 +54,13 @@ def read_mlmodel(content: bytes) -> LoggedModel:
     flavours = raw["flavors"]
     inputs, is_tensor = _inputs(raw.get("signature"))
     sklearn = _mapping(flavours.get("sklearn"))
-    chosen = sklearn or _mapping(flavours.get("onnx"))
+    chosen = next((found for name in FLAVOURS if (found := _mapping(flavours.get(name)))), {})
     example = _mapping(raw.get("saved_input_example_info"))
     return LoggedModel(
         flavours=tuple(str(name) for name in flavours),
         model_file=str(chosen.get("pickled_model") or chosen.get("data") or ""),
-        serialization_format=str(sklearn.get("serialization_format") or ""),
+        model_class=str(chosen.get("model_class") or ""),
+        serialization_format=str(chosen.get("serialization_format") or ""),
         predict_method=str(_mapping(flavours.get("python_function")).get("predict_fn") or "predict"),
         sklearn_version=str(sklearn.get("sklearn_version") or ""),
         inputs=inputs,

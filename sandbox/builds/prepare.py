@@ -10,6 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
 
+from sandbox.builds.boosters import with_marked_gaps
 from sandbox.builds.mlmodel import MOST_COLUMNS, LoggedModel
 from sandbox.builds.not_convertible import NotConvertible
 from sandbox.builds.samples import column_hints
@@ -97,8 +98,8 @@ def parts(model: Any, depth: int = 0) -> Iterator[Any]:
             yield from parts(value, depth + 1)
 
 
-def prepared_for_conversion(model: Any) -> Any:
-    """The model, or a copy that predicts the same, without what skl2onnx stumbles over.
+def prepared_for_conversion(model: Any, table: Any) -> Any:
+    """The model, or a copy that predicts the same, without what skl2onnx stumbles over. `table`: rows that it takes.
 
     ONNX has no missing text: a replica hands over a marker, and the copy takes that for missing.
     """
@@ -113,7 +114,7 @@ def prepared_for_conversion(model: Any) -> Any:
             part.missing_values = NONE_TEXT if part.missing_values is None else MISSING_TEXT
         elif _knows_missing_text(part):
             part.categories_ = [_with_markers(categories) for categories in part.categories_]
-    return model
+    return with_marked_gaps(model, table)
 
 
 def _has_one_intercept(part: Any) -> bool:

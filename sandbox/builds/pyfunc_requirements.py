@@ -17,6 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 _LONGEST_FILE_BYTES = 256 * 1024
 _MOST_REQUIREMENTS = 500
+_SAME_MODULE = {"xgboost": "xgboost-cpu", "onnxruntime": "onnxruntime-gpu"}
+"""Packages that bring the same module as the one that a model names."""
 _HASH = re.compile(r"\s--hash=\S+")
 
 
@@ -52,12 +54,22 @@ def _check(written: str, found: Comparison) -> None:
     if wanted.marker is not None and not wanted.marker.evaluate():
         return
     try:
-        installed = version(wanted.name)
+        installed = _version(wanted.name)
     except PackageNotFoundError:
         found.missing.append(written[:200])
         return
     if not wanted.specifier.contains(installed, prereleases=True):
         found.lines.append(f"Warning: the model was logged with {written[:200]}; installed here is {wanted.name}=={installed}.")
+
+
+def _version(name: str) -> str:
+    """Raises PackageNotFoundError."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        if name not in _SAME_MODULE:
+            raise
+        return version(_SAME_MODULE[name])
 
 
 def _check_python(folder: Path, found: Comparison) -> None:
@@ -71,7 +83,8 @@ def _declared(folder: Path) -> list[str]:
     if text is not None:
         return list(_lines(text))
     dependencies = _mapping(_yaml(folder / "conda.yaml")).get("dependencies")
-    pip: object = next((each["pip"] for each in dependencies or [] if isinstance(each, dict) and "pip" in each), [])
+    listed = dependencies if isinstance(dependencies, list) else []
+    pip: object = next((each["pip"] for each in listed if isinstance(each, dict) and "pip" in each), [])
     return list(_lines("\n".join(str(each) for each in pip))) if isinstance(pip, list) else []
 
 

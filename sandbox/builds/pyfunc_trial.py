@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.builds import pyfunc_requirements
 from sandbox.jail.errors import JobProblem
-from sandbox.replicas.runtimes.pyfunc import OutOfMemoryError, PyfuncRuntime, quiet
+from sandbox.replicas.runtimes.pyfunc import OutOfMemoryError, PyfuncRuntime, missing_module, quiet
 
 PRELOAD = ("numpy", "pandas", "sklearn.pipeline", "mlflow.pyfunc.scoring_server")
 
@@ -49,12 +49,12 @@ def _load(folder: str, lines: list[str]) -> tuple[PyfuncRuntime | None, dict[str
         runtime = PyfuncRuntime(folder)
     except MemoryError:
         raise
-    except ModuleNotFoundError as error:
-        raise JobProblem(
-            f"{_COULD_NOT_LOAD}No module named {error.name!r}. It is not among the model's requirements and not installed on "
-            "this site. Log the model with code_paths for modules of your own."
-        ) from None
     except Exception as error:
+        if module := missing_module(error):
+            raise JobProblem(
+                f"{_COULD_NOT_LOAD}No module named {module!r}. It is not among the model's requirements and not installed on this "
+                "site. Log the model with code_paths for modules of your own."
+            ) from None
         lines.append(f"Warning: loading the model failed: {type(error).__name__}: {_shortened(error)}")
         lines.append("The environment variables of a served entity are not set during a build; a replica tries again with them.")
         return None, {}

@@ -71,6 +71,11 @@ class Rows:
         return self._predict(table.to_numpy(dtype=self._dtype) if self._is_tensor else table)
 
     @property
+    def example(self) -> pd.DataFrame:
+        """Two rows that the model takes, as MLflow would hand them over."""
+        return agreement.as_frame(self.good.head(2), self.columns)
+
+    @property
     def prediction(self) -> Any:
         """Some predictions, as an array."""
         return self.sets[0][2]

@@ -51,7 +51,7 @@ def _register(kind: type, shapes: Any, converter: Any) -> None:
 
 
 @dataclass
-class _Tree:
+class Tree:
     """One tree as arrays; a node is a leaf when `left` is -1."""
 
     left: Any
@@ -64,7 +64,7 @@ class _Tree:
 
 
 @dataclass
-class _Ensemble:
+class Ensemble:
     """The attributes of the TreeEnsemble operator, filled tree by tree."""
 
     roots: list[int] = field(default_factory=list)
@@ -78,7 +78,7 @@ class _Ensemble:
     weights: list[float] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)
 
-    def add(self, tree: _Tree, weights: Any, target: int) -> None:
+    def add(self, tree: Tree, weights: Any, target: int) -> None:
         """Add the tree; `weights` holds a value for each of its nodes, of which those of the leaves count."""
         first_node, first_leaf = len(self.features), len(self.weights)
         is_leaf = tree.left == -1
@@ -135,10 +135,10 @@ class _Ensemble:
         return output
 
 
-def _plain_tree(tree: Any) -> _Tree:
+def _plain_tree(tree: Any) -> Tree:
     """A tree of `sklearn.tree`; its value has the shape (nodes, outputs, classes)."""
     missing = getattr(tree, "missing_go_to_left", None)
-    return _Tree(
+    return Tree(
         left=np.asarray(tree.children_left),
         right=np.asarray(tree.children_right),
         feature=np.maximum(tree.feature, 0),
@@ -148,13 +148,13 @@ def _plain_tree(tree: Any) -> _Tree:
     )
 
 
-def _histogram_tree(predictor: Any) -> _Tree:
+def _histogram_tree(predictor: Any) -> Tree:
     """A tree of histogram gradient boosting."""
     nodes = predictor.nodes
     if nodes["is_categorical"].any():
         raise NotImplementedError("categorical features inside histogram gradient boosting")
     is_leaf = nodes["is_leaf"].astype(bool)
-    return _Tree(
+    return Tree(
         left=np.where(is_leaf, -1, nodes["left"].astype(np.int64)),
         right=np.where(is_leaf, -1, nodes["right"].astype(np.int64)),
         feature=np.where(is_leaf, 0, nodes["feature_idx"].astype(np.int64)),
@@ -186,8 +186,8 @@ def _convert_voting_classifier(scope: Any, operator: Any, container: Any) -> Non
         op_version=3,
         name=scope.get_unique_operator_name("TreeEnsembleClassifier"),
         **_class_names(model.classes_),
-        **_node_attributes(trees),
-        **_leaf_attributes("class", trees, weights, np.arange(len(model.classes_))),
+        **node_attributes(trees),
+        **leaf_attributes("class", trees, weights, np.arange(len(model.classes_))),
     )
     if len(model.classes_) == 2:
         limits = [labels.constant(scope, container, [value]) for value in (0, 2, 1)]
@@ -210,7 +210,7 @@ def _class_names(classes: Any) -> dict[str, Any]:
     return {"classlabels_int64s": [*numbers, max(numbers) + 1] if len(numbers) == 2 else numbers}
 
 
-def _node_attributes(trees: Sequence[_Tree]) -> dict[str, Any]:
+def node_attributes(trees: Sequence[Tree]) -> dict[str, Any]:
     """The nodes of all trees, as the operators of ai.onnx.ml 3 want them."""
     sizes = [len(tree.left) for tree in trees]
     is_leaf = np.concatenate([tree.left == -1 for tree in trees])
@@ -227,7 +227,7 @@ def _node_attributes(trees: Sequence[_Tree]) -> dict[str, Any]:
     }
 
 
-def _leaf_attributes(prefix: str, trees: Sequence[_Tree], weights: Sequence[Any], targets: Any) -> dict[str, Any]:
+def leaf_attributes(prefix: str, trees: Sequence[Tree], weights: Sequence[Any], targets: Any) -> dict[str, Any]:
     """The leaves' weights. `weights`: for each tree an array (nodes, targets of a leaf).
 
     `targets`: the targets of every leaf, or of each tree's leaves in turn (trees, targets of a leaf). Weights are not divided
@@ -250,7 +250,7 @@ def _convert_averaging_regressor(scope: Any, operator: Any, container: Any) -> N
     """A tree or a forest: the mean of the trees' values."""
     model = operator.raw_operator
     trees = [_plain_tree(tree) for tree in _members(model)]
-    ensemble = _Ensemble()
+    ensemble = Ensemble()
     for tree in trees:
         for target in range(model.n_outputs_):
             ensemble.add(tree, tree.value[:, target], target)
@@ -260,7 +260,7 @@ def _convert_averaging_regressor(scope: Any, operator: Any, container: Any) -> N
     labels.finish_scores(scope, operator, container, mean, 0)
 
 
-def _boosted_trees(model: Any) -> tuple[list[_Tree], list[Any], list[int]]:
+def _boosted_trees(model: Any) -> tuple[list[Tree], list[Any], list[int]]:
     """The trees of boosting, the weights of their nodes (nodes, 1), and the target that each adds to."""
     if hasattr(model, "_predictors"):
         if getattr(model, "_preprocessor", None) is not None:
@@ -305,8 +305,8 @@ def _convert_boosted_classifier(scope: Any, operator: Any, container: Any) -> No
         name=scope.get_unique_operator_name("TreeEnsembleRegressor"),
         n_targets=n_targets,
         base_values_as_tensor=labels.tensor(_boosting_start(model)),
-        **_node_attributes(trees),
-        **_leaf_attributes("target", trees, weights, np.reshape(targets, (-1, 1))),
+        **node_attributes(trees),
+        **leaf_attributes("target", trees, weights, np.reshape(targets, (-1, 1))),
     )
     raw = labels.as_double(scope, container, sums)
     # gradient boosting compares with >= 0, histogram gradient boosting compares two probabilities
@@ -319,7 +319,7 @@ def _convert_boosted_classifier(scope: Any, operator: Any, container: Any) -> No
 def _convert_boosted_regressor(scope: Any, operator: Any, container: Any) -> None:
     model = operator.raw_operator
     trees, weights, _ = _boosted_trees(model)
-    ensemble = _Ensemble()
+    ensemble = Ensemble()
     for tree, values in zip(trees, weights, strict=True):
         ensemble.add(tree, values[:, 0], 0)
     sums = ensemble.write(scope, container, _seen_input(scope, operator, container), 1)

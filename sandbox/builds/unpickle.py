@@ -12,7 +12,14 @@ from sandbox.builds.not_convertible import NotConvertible
 from sandbox.jail.errors import JobProblem
 
 _TRUSTED_PACKAGES = ("sklearn.", "numpy.", "scipy.", "xgboost.", "lightgbm.")
-_TRUSTED_BUILTINS = ("builtins.object", "builtins.bool", "builtins.int", "builtins.float", "builtins.str")
+_TRUSTED_BUILTINS = (
+    "builtins.object",
+    "builtins.bool",
+    "builtins.int",
+    "builtins.float",
+    "builtins.str",
+    "collections.OrderedDict",
+)
 _NEVER_TRUSTED = ("numpy.testing", "numpy.f2py", "numpy.distutils", "sklearn.utils._testing", "sklearn.datasets")
 """Parts of those packages that run programs, fetch files or evaluate text."""
 
