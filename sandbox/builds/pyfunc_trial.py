@@ -52,8 +52,8 @@ def _load(folder: str, lines: list[str]) -> tuple[PyfuncRuntime | None, dict[str
     except Exception as error:
         if module := missing_module(error):
             raise JobProblem(
-                f"{_COULD_NOT_LOAD}No module named {module!r}. It is not among the model's requirements and not installed on this "
-                "site. Log the model with code_paths for modules of your own."
+                f"{_COULD_NOT_LOAD}No module named {module!r}. It is not among the model's requirements and not installed on "
+                "this site. Log the model with code_paths for modules of your own."
             ) from None
         lines.append(f"Warning: loading the model failed: {type(error).__name__}: {_shortened(error)}")
         lines.append("The environment variables of a served entity are not set during a build; a replica tries again with them.")

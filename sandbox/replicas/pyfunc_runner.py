@@ -192,6 +192,8 @@ def _serve(reads: int, writes: int) -> None:
 
 def _sentence(error: BaseException) -> str:
     """As Databricks words it: the exception's own sentence for a module that is not there."""
-    if isinstance(error, ModuleNotFoundError):
-        return f"No module named {error.name!r}"
+    from sandbox.replicas.runtimes.pyfunc import missing_module
+
+    if module := missing_module(error):
+        return f"No module named {module!r}"
     return f"{type(error).__name__}: {error}"[:4000]

@@ -61,6 +61,16 @@ class PyfuncRuntime:
         return result.status, result.response
 
 
+def missing_module(error: BaseException) -> str:
+    """The module whose absence is behind the exception, which MLflow may have wrapped; empty when it is something else."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ModuleNotFoundError):
+            return str(cause.name)
+        cause = cause.__cause__
+    return ""
+
+
 def quiet() -> None:
     """Leave out what MLflow says about itself; what the model says stays."""
     logging.getLogger("mlflow").setLevel(logging.ERROR)
