@@ -263,11 +263,20 @@ def _tidy(scene: Scene) -> None:
             scene.client.http(method, path, body)
 
 
+def _secret(scene: Scene, step: Step) -> None:
+    """Keep `value` as secret `key` in a scope named like the endpoint. Facts: status."""
+    scene.client.http("POST", "/api/2.0/secrets/scopes/create", {"scope": scene.name})
+    scene.left_behind.append(("POST", "/api/2.0/secrets/scopes/delete", {"scope": scene.name}))
+    body = {"scope": scene.name, "key": step["key"], "string_value": step["value"]}
+    scene.report(step, **answer_facts(scene.client.http("POST", "/api/2.0/secrets/put", body)))
+
+
 def _describe(scene: Scene, step: Step) -> None:
-    """GET the endpoint.
+    """GET the endpoint and look for `needle` in it.
 
     Facts: status, error_code, state_keys, ready, update, config_version, entities, versions, shares (name=percent),
-    pending_version (0: none), pending_versions, tags (key=value), gateway (names of its parts), permission_level, keys.
+    pending_version (0: none), pending_versions, tags (key=value), gateway (names of its parts), permission_level, keys,
+    shows_needle.
     """
     answer = scene.client.http("GET", f"/api/2.0/serving-endpoints/{scene.name}")
     body = parsed(answer) or {}
@@ -289,7 +298,7 @@ def _describe(scene: Scene, step: Step) -> None:
         gateway=sorted(body.get("ai_gateway") or {}),
         permission_level=body.get("permission_level", ""),
         keys=sorted(body),
-        text=answer.response_body,
+        shows_needle=step.get("needle", "\0") in answer.response_body,
     )
 
 
@@ -388,6 +397,7 @@ STEPS: dict[str, Callable[[Scene, Step], None]] = {
     "request": _request,
     "alias": _alias,
     "update_to_unbuildable": _update_to_unbuildable,
+    "secret": _secret,
     "describe": _describe,
     "sql": _sql,
 }
