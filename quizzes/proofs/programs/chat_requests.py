@@ -16,10 +16,8 @@ ENDPOINT = "{endpoint}"
 
 
 def external_endpoint(client: ProofClient, model: str = "gpt-4o-mini", task: str = TASK, served: str = "chat") -> str:
-    """The name of a new, ready endpoint with one external model."""
-    name = client.endpoint_name()
-    client.deploy(name, {"served_entities": [{"name": served, "external_model": openai_chat(name=model, task=task)}]})
-    return name
+    """The name of a ready endpoint with one external model, for programs that only query it."""
+    return client.ready_endpoint({"served_entities": [{"name": served, "external_model": openai_chat(name=model, task=task)}]})
 
 
 def ask(
@@ -69,20 +67,6 @@ def stream(client: ProofClient, max_tokens: int = 12) -> Observation:
     }
     rows = [{"event": number, "says": line[:160]} for number, line in enumerate(lines, 1)]
     return Observation(facts, client.exchanges, rows)
-
-
-def list_models(client: ProofClient) -> Observation:
-    """What the OpenAI client's `models.list` gets: GET /serving-endpoints/models."""
-    name = external_endpoint(client)
-    listed = client.http("GET", "/serving-endpoints/models")
-    names = [entry.get("id") for entry in (parsed(listed) or {}).get("data", [])]
-    facts = {
-        "status": listed.status,
-        "lists_the_endpoint": name in names,
-        "lists_the_vendor_model": "gpt-4o-mini" in names,
-        "lists_preconfigured": "databricks-bge-large-en" in names,
-    }
-    return Observation(facts, client.exchanges, [{"model": each} for each in names])
 
 
 def sdk_chat(client: ProofClient) -> Observation:
@@ -162,6 +146,5 @@ PROGRAMS: dict[str, Program] = {
     "ask": Program(ask, needs_models=False),
     "ask_with_token": Program(ask_with_token, needs_models=False),
     "stream": Program(stream, needs_models=False),
-    "list_models": Program(list_models, needs_models=False),
     "sdk_chat": Program(sdk_chat, needs_models=False),
 }

@@ -61,7 +61,6 @@ def embed_in_a_batch(client: ProofClient, texts: Sequence[str]) -> Observation:
         "same_as_alone": bool(pairs) and all(_cosine(one, other) > SAME for one, other in pairs),
         "tokens_together": (body.get("usage") or {}).get("prompt_tokens", 0),
         "tokens_alone": sum((each.get("usage") or {}).get("prompt_tokens", 0) for each in bodies),
-        "requests": 1,
     }
     facts["tokens_are_the_sum"] = facts["tokens_together"] == facts["tokens_alone"]
     return Observation(facts, client.exchanges, [{"index": index, "dimensions": len(v)} for index, v in enumerate(batch)])
@@ -91,7 +90,6 @@ def compare_models(client: ProofClient, text: str, model: str = "text-embedding-
         "dimensions_hosted": len(hosted),
         "dimensions_external": len(external),
         "same_dimensions": len(hosted) == len(external),
-        "same_keys": True,
     }
     rows = [{"endpoint": EMBEDDINGS, "dimensions": len(hosted)}, {"endpoint": model, "dimensions": len(external)}]
     return Observation(facts, client.exchanges, rows)
