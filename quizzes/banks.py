@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 
 from quizzes.bank_files import read_banks, read_catalogue
 from quizzes.item_specs import BankSpec, Catalogue, ItemSpec
@@ -90,6 +91,14 @@ def load_item(bank: str, spec: ItemSpec, computed: Sequence[Computed] = ()) -> t
     item.bank, item.objective, item.exam, item.difficulty, item.retired = bank, objective, exam, spec.difficulty, False
     item.save()
     return item, is_new, is_changed
+
+
+def add_to_form(bank: str, item: Item) -> None:
+    """Put an item at the end of its bank's question set, if there is one."""
+    form = Form.objects.filter(slug=bank.replace("_", "-")).first()
+    if form is not None:
+        last = form.form_items.aggregate(last=Max("position"))["last"] or 0
+        FormItem.objects.create(form=form, item=item, position=last + 1)
 
 
 def _digest(spec: ItemSpec, computed: Sequence[Computed]) -> str:

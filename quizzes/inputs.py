@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from django import forms
 from django.http import QueryDict
 
-from quizzes.models import Cohort
+from quizzes.item_specs import KINDS
+from quizzes.models import Cohort, Item
 from quizzes.models.cohorts import JOIN_CODE_LENGTH
 
 
@@ -50,6 +51,43 @@ class ReportInput(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         error_messages={"required": "Say what is wrong.", "min_length": "Say a little more, so that it can be found."},
     )
+
+
+class DraftInput(forms.Form):
+    """An item as its author types it: YAML, and what it was when she began."""
+
+    text = forms.CharField(max_length=60_000, required=False, strip=False)
+    base = forms.RegexField(r"[0-9a-f]{64}", required=False)
+    bank = forms.SlugField(required=False)
+
+    def clean_text(self) -> str:
+        return str(self.cleaned_data["text"]).replace("\r\n", "\n")
+
+
+class NewItemInput(forms.Form):
+    """Where a new item shall stand, and of which kind it is."""
+
+    key = forms.SlugField(max_length=80, label="Key", error_messages={"required": "Give the item a key."})
+    bank = forms.SlugField(label="Bank")
+    kind = forms.ChoiceField(choices=[(kind, kind) for kind in KINDS], label="Kind")
+
+    def clean_key(self) -> str:
+        key = str(self.cleaned_data["key"])
+        if key != key.lower() or Item.objects.filter(key=key).exists():
+            raise forms.ValidationError("Keys are in small letters and each is used once; this one is not free.")
+        return key
+
+
+class WhyInput(forms.Form):
+    """Why an item is taken out of circulation or put back."""
+
+    why = forms.CharField(min_length=3, max_length=500, error_messages={"required": "Say why."})
+
+
+class ReplyInput(forms.Form):
+    """What an author answers to a report; it may be empty."""
+
+    reply = forms.CharField(max_length=2000, required=False)
 
 
 class CohortInput(forms.Form):

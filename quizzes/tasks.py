@@ -1,13 +1,18 @@
 """Celery entry points of the study side; they run in the control worker."""
 
+import logging
+
 from celery import shared_task
 
-from quizzes import replays
+from quizzes import draft_proofs, quarantine, replays
 from quizzes.labs import runs
 from quizzes.models import LabRun
 from quizzes.queue import enqueue
 
+log = logging.getLogger(__name__)
+
 CROWDED_RETRY_S = 2
+BEAT_SCHEDULE = {"quarantine_items": {"task": quarantine.TASK, "schedule": 3600.0}}
 
 
 @shared_task(name=replays.TASK)
@@ -19,6 +24,24 @@ def replay_proof(run_id: int) -> None:
     run = replays.claim(run_id)
     if run is not None:
         replays.replay(run)
+
+
+@shared_task(name=draft_proofs.TASK)
+def prove_draft(run_id: int) -> None:
+    """Run the proofs of an author's draft; when too many are running, try again shortly."""
+    if replays.is_crowded():
+        enqueue(draft_proofs.TASK, run_id, CROWDED_RETRY_S)
+        return
+    run = draft_proofs.claim(run_id)
+    if run is not None:
+        draft_proofs.prove_draft(run)
+
+
+@shared_task(name=quarantine.TASK)
+def quarantine_items() -> None:
+    """Take items out of circulation whose statistics say so."""
+    for item in quarantine.quarantine_by_statistics():
+        log.warning("item %s was quarantined by its statistics", item.key)
 
 
 @shared_task(name=runs.SET_UP_TASK)

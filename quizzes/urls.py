@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from quizzes.views import attempts, author, home, instructor, items, joining, labs, study
+from quizzes.views import attempts, author, editor, home, instructor, items, joining, labs, study
 
 learner_urls = [
     path("", home.home, name="home"),
@@ -37,6 +37,17 @@ instructor_urls = [
     path("teach/<int:cohort_id>/progress.csv", instructor.progress_csv, name="cohort_progress_csv"),
 ]
 
-author_urls = [path("author/", author.bank, name="author_bank")]
+author_urls = [
+    path("author/", author.bank, name="author_bank"),
+    path("author/new/", editor.new, name="author_new"),
+    path("author/items/<slug:key>/", author.item, name="author_item"),
+    path("author/items/<slug:key>/edit/", editor.edit, name="author_edit"),
+    path("author/items/<slug:key>/create/", editor.create, name="author_create"),
+    path("author/items/<slug:key>/preview/", editor.preview, name="author_preview"),
+    path("author/items/<slug:key>/prove/", editor.prove_draft, name="prove_draft"),
+    re_path(r"^author/items/(?P<key>[-\w]+)/quarantine/(?P<to>on|off)/$", author.switch_quarantine, name="switch_quarantine"),
+    path("author/drafts/<int:run_id>/", editor.draft_proof, name="draft_proof"),
+    path("author/reports/<int:report_id>/close/", author.close_report, name="close_report"),
+]
 
 urlpatterns = [*learner_urls, *lab_urls, *instructor_urls, *author_urls]

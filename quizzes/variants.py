@@ -44,12 +44,6 @@ class Wording:
         texts = (spec.stem, *code, *(option.rationale for option in spec.options))
         return cls(tuple(option.text for option in spec.options), spec.options[spec.key_position].text, texts)
 
-    @classmethod
-    def of_version(cls, version: ItemVersion) -> Self:
-        options = list(version.options.all())
-        texts = (version.stem, *version.stimulus.values(), *(option.rationale for option in options))
-        return cls(tuple(option.text for option in options), next(o.text for o in options if o.is_key), texts)
-
     @property
     def facts(self) -> set[str]:
         """The facts that the texts show; the program may report more."""

@@ -47,7 +47,7 @@ SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], .
         ),
     ),
     ("Teach", ("instructor",), (("Cohorts", "users-group", "teach"),)),
-    ("Author", ("author",), (("Question bank", "writing", "author_bank"),)),
+    ("Author", ("author", "operator"), (("Question bank", "writing", "author_bank"),)),
     ("Operate", ("operator",), (("System health", "heart-rate-monitor", "operate"),)),
 )
 

@@ -1,16 +1,17 @@
 """What the proofs of a bank come to: one check for each option, order, pair and combination of parameters."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import F
 
-from quizzes.models import ItemVersion, Kind
+from quizzes.item_specs import ItemSpec
+from quizzes.item_versions import spec_of
+from quizzes.models import ItemVersion
 from quizzes.placeholders import combinations, fill_arguments
 from quizzes.proofs.run import Proof, ProofResult, judge
-from quizzes.proofs.targets import must_hold, proof_of
 from quizzes.variants import Computed, Wording
 
 
@@ -42,27 +43,26 @@ class Check:
 class Combination:
     """Values of a computed item's parameters, and the facts that are stored for them."""
 
-    version: ItemVersion
     wording: Wording
     parameters: dict[str, Any]
-    stored: dict[str, Any] | None = field(default=None)
+    stored: Mapping[str, Any] | None
     """None: nothing is stored for these values, because they are new or were dropped."""
+    is_new: bool
+    """Nothing is stored for the item at all."""
 
-    def computed(self, facts: dict[str, Any]) -> Computed:
+    def computed(self, facts: Mapping[str, Any]) -> Computed:
         """The facts that the texts show, as they survive a JSON column."""
         shown = {name: value for name, value in facts.items() if name in self.wording.facts}
         return Computed(self.parameters, json.loads(json.dumps(shown)))
 
-    def judge(self, proof: Proof, facts: dict[str, Any]) -> ProofResult:
+    def judge(self, proof: Proof, facts: Mapping[str, Any]) -> ProofResult:
         found = self.computed(facts)
         if self.stored is not None:
-            as_stored = Proof(proof.program, proof.arguments, self.stored, {})
-            return judge(as_stored, dict(found.facts), is_key=True)
+            return judge(replace(proof, claims=self.stored), dict(found.facts), is_key=True)
         dropped = self.wording.why_dropped(found)
-        known = self.version.variants.exists()
-        result = judge(Proof(proof.program, proof.arguments, found.facts, {}), dict(found.facts), is_key=True)
-        words = f"Not asked: {dropped}." if dropped else "Computed." if not known else "Not stored for this version."
-        return ProofResult(bool(dropped) or not known, result.observation, result.comparisons, words)
+        result = judge(replace(proof, claims=found.facts), dict(found.facts), is_key=True)
+        words = f"Not asked: {dropped}." if dropped else "Computed." if self.is_new else "Not stored for this version."
+        return ProofResult(bool(dropped) or self.is_new, result.observation, result.comparisons, words)
 
 
 def versions_with_proofs(keys: Sequence[str] = ()) -> list[ItemVersion]:
@@ -70,40 +70,43 @@ def versions_with_proofs(keys: Sequence[str] = ()) -> list[ItemVersion]:
     versions = ItemVersion.objects.filter(item__current=F("pk"), item__retired=False)
     if keys:
         versions = versions.filter(item__key__in=keys)
-    found = versions.select_related("item__exam").prefetch_related("options", "variants").order_by("item__key")
-    return [version for version in found if checks_of(version)]
+    found = versions.select_related("item__exam", "item__objective").prefetch_related("options", "variants")
+    return [version for version in found.order_by("item__key") if checks_of_version(version)]
 
 
-def checks_of(version: ItemVersion) -> list[Check]:
-    """Everything about the version that can be run."""
-    item_key, exam = version.item.key, version.item.exam.slug if version.item.exam else ""
-    if version.kind == Kind.COMPUTED:
-        return _combinations(version, item_key, exam)
+def checks_of_version(version: ItemVersion) -> list[Check]:
+    """Everything about a version that can be run, and for a computed item what is stored for it."""
+    stored = [Computed(variant.parameters, variant.facts) for variant in version.variants.all()]
+    return checks_of(spec_of(version), stored)
+
+
+def checks_of(spec: ItemSpec, stored: Sequence[Computed] = ()) -> list[Check]:
+    """Everything about an item that can be run."""
+    if spec.kind == "computed":
+        return _combinations(spec, stored)
     checks = [
-        Check(item_key, exam, _name(version, option.position, option.is_key), proof_of(option), must_hold(option))
-        for option in version.options.all()
+        Check(spec.key, spec.exam, _name(spec, number, option.is_key), Proof.of(option.proof), must_hold=option.is_key)
+        for number, option in enumerate(spec.options, 1)
         if option.proof
     ]
-    if version.proof:
-        checks.append(Check(item_key, exam, "order", proof_of(version), must_hold=True))
+    if spec.proof:
+        checks.append(Check(spec.key, spec.exam, "order", Proof.of(spec.proof), must_hold=True))
     return checks
 
 
-def _name(version: ItemVersion, position: int, is_key: bool) -> str:
-    if version.kind == Kind.MATCHING:
-        return f"pair {position}"
-    if version.kind == Kind.ORDERING:
-        return f"step {position}"
-    return f"{'key' if is_key else 'distractor'} {position}"
+def _name(spec: ItemSpec, position: int, is_key: bool) -> str:
+    if spec.is_choice:
+        return f"{'key' if is_key else 'distractor'} {position}"
+    return f"{'pair' if spec.kind == 'matching' else 'step'} {position}"
 
 
-def _combinations(version: ItemVersion, item_key: str, exam: str) -> list[Check]:
-    wording = Wording.of_version(version)
-    stored = [(variant.parameters, variant.facts) for variant in version.variants.all()]
+def _combinations(spec: ItemSpec, stored: Sequence[Computed]) -> list[Check]:
+    assert spec.proof is not None, "bank_files reads no computed item without its program"
+    wording = Wording.of_spec(spec)
     checks = []
-    for number, values in enumerate(combinations(version.parameters, version.constraints), 1):
-        facts = next((facts for parameters, facts in stored if parameters == values), None)
-        proof = Proof(version.proof["program"], fill_arguments(version.proof["arguments"], values), {}, {})
-        combination = Combination(version, wording, values, facts)
-        checks.append(Check(item_key, exam, f"values {number}", proof, must_hold=True, combination=combination))
+    for number, values in enumerate(combinations(spec.parameters, spec.constraints), 1):
+        facts = next((known.facts for known in stored if known.parameters == values), None)
+        proof = Proof(spec.proof["program"], fill_arguments(spec.proof["arguments"], values), {}, {})
+        combination = Combination(wording, values, facts, is_new=not stored)
+        checks.append(Check(spec.key, spec.exam, f"values {number}", proof, must_hold=True, combination=combination))
     return checks

@@ -67,7 +67,7 @@ def _work(waiting: "Queue[Job]", site_url: str, user: public.Person | None) -> l
         with _client(site_url, user) as (client, workspace_id):
             public.install_example_models(workspace_id)
             while job := _next(waiting):
-                lines += _run_one(job, client)
+                lines += run_job(job, client)
     except public.SandboxError as error:
         lines += _give_up(waiting, error.message)
     except (ProofCouldNotRun, OSError) as error:
@@ -109,7 +109,7 @@ def _client(site_url: str, user: public.Person | None) -> Iterator[tuple[ProofCl
         public.remove_workspace(access.workspace_id)
 
 
-def _run_one(job: Job, client: ProofClient) -> list[Line]:
+def run_job(job: Job, client: ProofClient) -> list[Line]:
     """Run the call once and judge every check by it."""
     proof = job[0].proof
     began = monotonic()

@@ -55,6 +55,21 @@ RUN_STATES = {
 }
 
 
+ITEM_STATES = {
+    "asked": ("Asked", "circle-check", "success"),
+    "quarantined": ("Quarantined", "player-pause", "danger"),
+    "not computed": ("Not computed", "hourglass", "warning"),
+    "expired": ("Expired", "calendar", "warning"),
+    "retired": ("Retired", "ban", "idle"),
+}
+
+
+@register.inclusion_tag("quizzes/_tag.html")
+def item_status_tag(status: str) -> dict[str, str]:
+    """Whether an item is asked, as icon, word and colour."""
+    return _tag(ITEM_STATES.get(status, (status.capitalize(), "question-mark", "idle")))
+
+
 @register.inclusion_tag("quizzes/_tag.html")
 def verdict_tag(verdict: str) -> dict[str, str]:
     """A check's verdict as icon, word and colour."""

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
-from quizzes.models import Attempt, Cohort, LabRun, ProofRun
+from quizzes.models import Attempt, Cohort, DraftProof, LabRun, ProofRun
 from sandbox.public import Person
 
 P = ParamSpec("P")
@@ -36,11 +36,11 @@ def instructors_only(view: View[P]) -> View[P]:
 
 
 def authors_only(view: View[P]) -> View[P]:
-    """Signed in, and an author; another role is told so with 403."""
+    """Signed in, and an author or operator; another role is told so with 403."""
 
     @wraps(view)
     def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if person(request).role != "author":
+        if person(request).role not in {"author", "operator"}:
             raise PermissionDenied
         return view(request, *args, **kwargs)
 
@@ -74,6 +74,11 @@ _PROOF_RUNS = ProofRun.objects.select_related("option__version__item", "version_
 def own_proof_run(user: Person, run_id: int) -> ProofRun:
     """A proof replay of the user's own."""
     return get_object_or_404(_PROOF_RUNS, pk=run_id, user=user)
+
+
+def own_draft_proof(user: Person, run_id: int) -> DraftProof:
+    """A proof run of a draft of the user's own."""
+    return get_object_or_404(DraftProof, pk=run_id, user=user)
 
 
 def wants_fragment(request: HttpRequest) -> bool:

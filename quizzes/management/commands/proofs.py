@@ -12,8 +12,9 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from quizzes.bank_files import read_banks
+from quizzes.item_versions import spec_of
 from quizzes.models import ItemVersion
-from quizzes.proofs.checks import checks_of, versions_with_proofs
+from quizzes.proofs.checks import checks_of_version, versions_with_proofs
 from quizzes.proofs.suite import WORKERS, Line, jobs_for, run_all
 from quizzes.variant_files import record
 from quizzes.variants import Computed, Wording, add_variants
@@ -46,7 +47,7 @@ class Command(BaseCommand):
             if user is None:
                 raise CommandError(f"There is no user {username!r}.")
         versions = versions_with_proofs(items)
-        checks = [check for version in versions for check in checks_of(version)]
+        checks = [check for version in versions for check in checks_of_version(version)]
         if not checks:
             raise CommandError("There are no proofs to run; load the banks with manage.py load_banks.")
         _need_site(site)
@@ -106,7 +107,7 @@ def _store(versions: list[ItemVersion], lines: list[Line]) -> None:
     for version in versions:
         key = version.item.key
         if key in computed and all(_ran(lines, key)) and not version.variants.exists():
-            add_variants(version, Wording.of_version(version), computed[key])
+            add_variants(version, Wording.of_spec(spec_of(version)), computed[key])
 
 
 def _by_item(lines: list[Line]) -> dict[str, list[Computed]]:
