@@ -181,12 +181,17 @@ def _record(scene: Scene, step: Step, position: int) -> dict[str, Any]:
 
 def _request(scene: Scene, step: Step) -> None:
     """Any request of the API; `{name}` and `{id}` stand for the endpoint's. Facts: status, error_code, message, body, keys,
-    text."""
+    text; of permissions also direct_users (entries of the group users)."""
     answer = scene.client.http(step["method"], _fill(scene, step["path"]), _fill_body(scene, step.get("body")))
     body = parsed(answer)
     keys = sorted(body) if isinstance(body, dict) else []
-    scene.report(step, **answer_facts(answer), body=body, keys=keys, text=answer.response_body)
+    scene.report(step, **answer_facts(answer), body=body, keys=keys, text=answer.response_body, **_permission_facts(body))
     scene.rows.append(row(answer, step=step.get("as", "request")))
+
+
+def _permission_facts(body: Any) -> dict[str, int]:
+    entries = body.get("access_control_list") if isinstance(body, dict) else None
+    return {"direct_users": sum(entry.get("group_name") == "users" for entry in entries)} if isinstance(entries, list) else {}
 
 
 def _fill(scene: Scene, text: str) -> str:
