@@ -23,14 +23,19 @@ with mlflow.start_run():
 """
 
 
-def register_sum_model(stack: Stack, token: str, name: str) -> None:
-    """Log and register the model from a process of its own, as a learner's notebook would."""
+def client_environment(stack: Stack, token: str) -> dict[str, str]:
+    """The environment of a process that uses the MLflow client on the site."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DATABRICKS_", "DJANGO_"))}
     clients = {"MLFLOW_TRACKING_URI": stack.url, "MLFLOW_TRACKING_TOKEN": token, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return inherited | clients
+
+
+def register_sum_model(stack: Stack, token: str, name: str) -> None:
+    """Log and register the model from a process of its own, as a learner's notebook would."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-c", _LOG_SUM_MODEL, name],
-            cwd=folder, env=inherited | clients, capture_output=True, text=True, timeout=180,
+            cwd=folder, env=client_environment(stack, token), capture_output=True, text=True, timeout=180,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
 
@@ -44,9 +49,7 @@ def deploy_sum_model(stack: Stack, token: str, endpoint: str, *, scale_to_zero: 
     name = f"main.default.{endpoint.replace('-', '_')}"
     register_sum_model(stack, token, name)
     client = workspace_client(stack, token)
-    entity = ServedEntityInput(
-        entity_name=name, entity_version="1", workload_size="Small", scale_to_zero_enabled=scale_to_zero
-    )
+    entity = ServedEntityInput(entity_name=name, entity_version="1", workload_size="Small", scale_to_zero_enabled=scale_to_zero)
     client.serving_endpoints.create(name=endpoint, config=EndpointCoreConfigInput(name=endpoint, served_entities=[entity]))
 
     def ready() -> bool:
