@@ -1,9 +1,10 @@
 """Items, attempts and cohorts in the database; what a test cares about stands in the test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import pytest
+from celery import current_app
 from django.conf import settings
 from django.test import Client
 
@@ -69,3 +70,17 @@ def sat(user: User, form: Form, marks: str) -> Attempt:
         if mark != ".":
             answer(attempt, position, rightly=mark == "+")
     return attempt
+
+
+@pytest.fixture
+def broker_away() -> Iterator[None]:
+    """Celery is given an address where nothing listens."""
+    app, address = current_app, current_app.conf.broker_url
+
+    def point_at(url: str) -> None:
+        app.conf.broker_url = url
+        app._pool = app.amqp._producer_pool = None
+
+    point_at("redis://127.0.0.1:9/0")
+    yield
+    point_at(address)

@@ -1,10 +1,8 @@
 """Background work without its background: what the pages say and keep when Redis or the registry is away."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from celery import current_app
 from django.urls import reverse
 from django.utils import timezone
 
@@ -28,20 +26,6 @@ def option(content: None) -> Option:
 @pytest.fixture
 def lab(content: None) -> Lab:
     return Lab.objects.get()
-
-
-@pytest.fixture
-def broker_away() -> Iterator[None]:
-    """Celery is given an address where nothing listens."""
-    app, address = current_app, current_app.conf.broker_url
-
-    def point_at(url: str) -> None:
-        app.conf.broker_url = url
-        app._pool = app.amqp._producer_pool = None
-
-    point_at("redis://127.0.0.1:9/0")
-    yield
-    point_at(address)
 
 
 @pytest.mark.usefixtures("broker_away")

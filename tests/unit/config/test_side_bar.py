@@ -11,7 +11,7 @@ from config.context import side_bar
         ("learner", ["Study", "Sandbox"]),
         ("instructor", ["Study", "Sandbox", "Teach"]),
         ("author", ["Study", "Sandbox", "Author"]),
-        ("operator", ["Study", "Sandbox", "Operate"]),
+        ("operator", ["Study", "Sandbox", "Author", "Operate"]),
     ],
 )
 def test_a_role_sees_its_groups(role: str, wanted: list[str]) -> None:
