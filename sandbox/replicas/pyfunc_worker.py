@@ -46,8 +46,8 @@ class Order:
 class Environment:
     """The environment variables of the served entity, as its model sees them."""
 
-    variables: dict[str, str]
-    secrets: tuple[str, ...]
+    variables: dict[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
     """Values that came from secrets."""
 
     @classmethod
