@@ -1,0 +1,1 @@
+"""Items to and from the formats of other systems, each with a report of what got lost."""
