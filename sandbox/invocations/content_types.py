@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+from sandbox.errors import BadRequest
 from sandbox.replicas.requests import PARQUET
 
 _PLAIN = {b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"}
@@ -17,5 +18,11 @@ def content_type(scope: dict[str, Any]) -> str:
 
 
 def body_text(body: bytes, kind: str) -> str:
-    """The body as text; base64 for Parquet, which is none."""
-    return base64.b64encode(body).decode() if kind.startswith(PARQUET) else body.decode("utf-8", "replace")
+    """The body as text; base64 for Parquet, which is none. Raises BadRequest for bytes that are no UTF-8, as MLflow's server does."""
+    if kind.startswith(PARQUET):
+        return base64.b64encode(body).decode()
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        form = "UTF-8 encoded string" if kind else "JSON formatted string"
+        raise BadRequest(f"Invalid input. Ensure that input is a valid {form}. Error: '{error!r}'") from None

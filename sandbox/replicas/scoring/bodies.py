@@ -179,6 +179,8 @@ def _from_csv(content: bytes, schema: Schema | None) -> pd.DataFrame:
     try:
         if schema is None:
             return pd.read_csv(StringIO(text))
+        if schema.is_tensor:
+            raise ValueError("TensorSpec only supports numpy types, use numpy_types() instead")
         return pd.read_csv(StringIO(text), dtype={name: each.pandas for name, each in schema.by_name.items()})
     except Exception as error:
         raise _unreadable_table("CSV-formatted", "to_csv", error) from None
@@ -189,18 +191,21 @@ def _from_parquet(content: bytes) -> pd.DataFrame:
 
     try:
         # as pandas.read_parquet, but without threads: the jail allows none
-        with parquet.ParquetFile(BytesIO(content), pre_buffer=False) as file:
-            return file.read(use_threads=False, use_pandas_metadata=True).to_pandas(use_threads=False)
+        file = parquet.ParquetFile(BytesIO(content), pre_buffer=False)
+    except Exception as error:
+        raise _unreadable_table("Parquet", "to_parquet", f"Could not open Parquet input source '<Buffer>': {error}") from None
+    try:
+        return file.read(use_threads=False, use_pandas_metadata=True).to_pandas(use_threads=False)
     except Exception as error:
         raise _unreadable_table("Parquet", "to_parquet", error) from None
 
 
-def _unreadable_table(form: str, method: str, error: Exception) -> ScoringError:
+def _unreadable_table(form: str, method: str, error: Exception | str) -> ScoringError:
     return ScoringError(
         "BAD_REQUEST",
         f"Failed to parse input as a Pandas DataFrame. Ensure that the input is a valid {form} Pandas DataFrame produced using "
         f"the `pandas.DataFrame.{method}()` method. Error: '{error}'",
-        trace=f"{type(error).__name__}: {error}",
+        trace=f"{error}",
     )
 
 

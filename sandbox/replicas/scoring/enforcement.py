@@ -80,7 +80,7 @@ def _check_names(data: Any, schema: Schema) -> Any:
     if len(required) == 1 and isinstance(data, np.ndarray):
         data, given = {required[0]: data}, required
     elif isinstance(data, pd.DataFrame | dict):
-        given = list(data)
+        given = list(dict.fromkeys(data))
     if missing := [name for name in required if name not in given]:
         extra = [name for name in given if name not in required and name not in optional]
         note = f" Note that there were extra inputs: {extra}." if extra else ""

@@ -21,7 +21,7 @@ PLANS = ["basic", "plus", "pro"]
 def _echo(width: int) -> LinearRegression:
     """A fitted estimator that returns its input."""
     model = LinearRegression(fit_intercept=False).fit(np.eye(width), np.eye(width))
-    model.coef_ = np.eye(width)
+    model.coef_, model.intercept_ = np.eye(width), np.zeros(width)
     return model
 
 
@@ -79,11 +79,9 @@ def save_typed(folder: Path) -> None:
 
 def save_numbers(folder: Path) -> None:
     """Only numbers: the path that is one matrix."""
-    table = _table()[["a", "b"]]
     model = _echo(2)
     model.feature_names_in_ = np.array(["a", "b"], dtype=object)
     _save(model, folder, _columns(("a", DataType.long, True), ("b", DataType.double, True)))
-    del table
 
 
 def save_gaps(folder: Path) -> None:
