@@ -1,6 +1,6 @@
 """Applies the autoscaler's rules to served entities: reads their load, writes down what they ask for, tells the reconciler."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.utils import timezone
 
@@ -30,6 +30,17 @@ def rescale(entity: ServedEntity, load: Load) -> bool:
         return False
     _tell(entity, asked, plan.replicas, load)
     return True
+
+
+def idle_s(entity: ServedEntity, last_invocation_s: float | None) -> float:
+    """Seconds of the workspace's time since the last invocation, or since the entity became ready when that is later.
+
+    `last_invocation_s` is seconds since the epoch, None when nobody has called it. Needs `entity.config.endpoint.workspace`.
+    """
+    since = entity.state_changed_at
+    if last_invocation_s is not None:
+        since = max(since, datetime.fromtimestamp(last_invocation_s, tz=UTC))
+    return clock.elapsed_s(entity.config.endpoint.workspace, since)
 
 
 def _window_age_s(entity: ServedEntity) -> float | None:

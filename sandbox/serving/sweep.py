@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from sandbox import live
 from sandbox.connections import redis_client
-from sandbox.serving import nodes, snapshot
-from sandbox.serving.models import Endpoint, EndpointConfig, ServedEntity
+from sandbox.serving import compute, nodes, rollout, snapshot
+from sandbox.serving.models import Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces import operations as workspaces
 from sandbox.workspaces.models import Token
 
@@ -42,6 +42,7 @@ def sweep() -> None:
     _publish_endpoints()
     _withdraw_endpoints()
     _stop_replicas()
+    _place_what_waits()
     redis.set(SWEPT_KEY, run_id)
 
 
@@ -100,6 +101,15 @@ def _stop_replicas() -> None:
     wanted = ServedEntity.objects.filter(id__in=running, config__retired_at=None, is_at_zero=False)
     for entity_id in running - set(wanted.values_list("id", flat=True)):
         nodes.stop(entity_id)
+
+
+def _place_what_waits() -> None:
+    """Entities with fewer replicas than they ask for: there was no room, or the limit of the site has been raised."""
+    active = ServedEntity.objects.filter(is_at_zero=False, config__config_version=F("config__endpoint__active_version"))
+    for entities in _chunks(active.exclude(config__endpoint__kind=EndpointKind.EXTERNAL).select_related("config").order_by("id")):
+        for entity in entities:
+            if compute.wanted_replicas(entity) != sum(entity.placement.values()):
+                rollout.reconcile(entity.config.endpoint_id)
 
 
 def _exist(keys: list[str]) -> list[bool]:

@@ -2,17 +2,17 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from sandbox import live, metrics
 from sandbox.connections import redis_client
 from sandbox.serving import compute, nodes, rollout, scaling, sweep
 from sandbox.serving.models import ConfigUpdate, Deployment, Endpoint, EndpointKind, ServedEntity
-from sandbox.workspaces import clock
 
 log = logging.getLogger(__name__)
 
@@ -32,25 +32,26 @@ def unfinished() -> Iterable[str]:
 
 
 def unhealthy() -> Iterable[str]:
-    """Endpoints of which an entity has another number of replicas than it should, or whose row does not say how it is."""
-    wanted = list(_with_replica_wanted())
-    living = nodes.living_nodes()
+    """Endpoints of which an entity has another number of replicas than was asked for, or whose row does not say how it is.
+
+    Looks at every entity that is not at zero, so it reads the five columns that it needs and nothing more.
+    """
+    columns = ("id", "config__endpoint_id", "deployment", "start_sent_at", "placement")
+    rows = list(_with_replica_wanted().values_list(*columns))
+    there = _replicas_there([row[0] for row in rows], nodes.living_nodes())
     return {
-        entity.config.endpoint_id
-        for entity, there in zip(wanted, _replicas_there(wanted, living), strict=True)
-        if not (_is_well(entity, there) if there else entity.deployment == Deployment.FAILED)
+        endpoint_id
+        for (_, endpoint_id, deployment, start_sent_at, placement), count in zip(rows, there, strict=True)
+        if not (
+            deployment == Deployment.READY and start_sent_at is None and count == sum(placement.values())
+            if count
+            else deployment == Deployment.FAILED
+        )
     }
 
 
-def _is_well(entity: ServedEntity, there: int) -> bool:
-    if entity.deployment != Deployment.READY or entity.start_sent_at is not None:
-        return False
-    placed: int = sum(entity.placement.values())
-    return there == placed == compute.wanted_replicas(entity)
-
-
 def rescaled() -> list[str]:
-    """Endpoints of which an entity asks for another number of replicas than a second ago.
+    """Endpoints of which an entity asks for another number of replicas than it was given.
 
     Only what is called, or was scaled up, is looked at; an entity whose size has but one number never is.
     """
@@ -66,23 +67,22 @@ def rescaled() -> list[str]:
 
 def idle() -> list[ServedEntity]:
     """Entities that nobody called for the idle time, by the clock of their workspace."""
-    candidates = list(
-        _with_replica_wanted()
-        .filter(scale_to_zero_enabled=True, deployment=Deployment.READY, start_sent_at=None)
-        .select_related("config__endpoint__workspace")
-    )
-    if not candidates:
+    candidates = _with_replica_wanted().filter(scale_to_zero_enabled=True, deployment=Deployment.READY, start_sent_at=None)
+    factor = "config__endpoint__workspace__clock_factor"
+    rows = list(candidates.values_list("id", "state_changed_at", factor))
+    if not rows:
         return []
-    times = redis_client().mget([live.idle_key(entity.id) for entity in candidates])
-    return [entity for entity, last in zip(candidates, times, strict=True) if _is_idle(entity, last)]
+    times = redis_client().mget([live.idle_key(row[0]) for row in rows])
+    called_s = {row[0]: float(time) if time else None for row, time in zip(rows, times, strict=True)}
+    perhaps = [entity_id for entity_id, changed, factor in rows if _may_be_idle(changed, called_s[entity_id], factor)]
+    found = candidates.filter(id__in=perhaps).select_related("config__endpoint__workspace") if perhaps else []
+    return [entity for entity in found if scaling.idle_s(entity, called_s[entity.id]) >= settings.SCALE_TO_ZERO_IDLE_S]
 
 
-def _is_idle(entity: ServedEntity, last_invocation: bytes | None) -> bool:
-    """Idle since its last invocation, or since it became ready when that is later."""
-    since = entity.state_changed_at
-    if last_invocation:
-        since = max(since, datetime.fromtimestamp(float(last_invocation), tz=UTC))
-    return clock.elapsed_s(entity.config.endpoint.workspace, since) >= settings.SCALE_TO_ZERO_IDLE_S
+def _may_be_idle(changed: datetime, called_s: float | None, factor: float) -> bool:
+    """Whether the idle time can have passed: a workspace's clock runs no faster than its factor, or than real time."""
+    real_s = timezone.now().timestamp() - max(changed.timestamp(), called_s or 0.0)
+    return real_s * max(1.0, factor) >= settings.SCALE_TO_ZERO_IDLE_S
 
 
 def _with_replica_wanted() -> QuerySet[ServedEntity]:
@@ -93,11 +93,11 @@ def _with_replica_wanted() -> QuerySet[ServedEntity]:
     )
 
 
-def _replicas_there(entities: list[ServedEntity], living: nodes.Nodes) -> list[int]:
+def _replicas_there(entity_ids: list[str], living: nodes.Nodes) -> list[int]:
     """For each entity how many replicas take requests on nodes that live; one round trip."""
     pipe = redis_client().pipeline(transaction=False)
-    for entity in entities:
-        pipe.hvals(live.replicas_key(entity.id))
+    for entity_id in entity_ids:
+        pipe.hvals(live.replicas_key(entity_id))
     found = [[live.LiveReplica.from_json(value) for value in values] for values in pipe.execute()]
     return [sum(r.node in living and not r.draining for r in replicas) for replicas in found]
 

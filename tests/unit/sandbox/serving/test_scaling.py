@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sandbox import live, metrics
 from sandbox.metrics import Load
-from sandbox.serving import nodes, operations, tick
+from sandbox.serving import nodes, operations, sweep, tick
 from sandbox.serving.models import BuildStatus, DeploymentEvent, Endpoint, ModelBuild, ServedEntity
 from sandbox.serving.serializers import read_config, read_endpoint
 from sandbox.workspaces.models import Workspace
@@ -207,6 +207,16 @@ def test_a_model_without_room_waits_and_says_so(workspace: Any, node: Any, contr
     tick.tick()
     settle(control, node)
     assert now().deployment == "DEPLOYMENT_READY"
+
+
+def test_what_had_no_room_is_placed_by_the_sweep(workspace: Any, node: Any, control: Any) -> None:
+    node.live("one", memory_bytes=200 * 1024**2)
+    entity = deploy(workspace, control, node, workload_size="Medium")
+    assert (entity.deployment, node.counts) == ("DEPLOYMENT_READY", {entity.id: 1})  # as many as there is room for
+    node.live("one", memory_bytes=GIB)
+    sweep.sweep()
+    settle(control, node)
+    assert node.counts == {entity.id: 2}
 
 
 def test_replicas_that_two_processes_started_at_once_are_stopped(workspace: Any, node: Any, control: Any, redis: Any) -> None:
