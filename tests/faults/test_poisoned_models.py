@@ -50,7 +50,13 @@ def endpoints(stack: Stack, token: str) -> str:
         entity_name="main.default.poisoned", entity_version="1", workload_size="Small", scale_to_zero_enabled=False
     )
     sdk.serving_endpoints.create(name=POISONED, config=EndpointCoreConfigInput(name=POISONED, served_entities=[entity]))
-    wait_for(lambda: state(sdk)[0] == "READY", 120, "the poisoned model did not become READY", stack.log_tails)
+
+    def ready() -> bool:
+        is_ready, deployment = state(sdk)
+        assert deployment != "DEPLOYMENT_FAILED", sdk.serving_endpoints.get(POISONED).as_dict()
+        return is_ready == "READY"
+
+    wait_for(ready, 120, "the poisoned model did not become READY", stack.log_tails)
     return f"{stack.url}/serving-endpoints/{POISONED}/invocations"
 
 
