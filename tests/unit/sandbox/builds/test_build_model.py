@@ -26,7 +26,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from sandbox.builds import operations
-from sandbox.builds.operations import BuildFailed, BuiltModel, build_model
+from sandbox.builds.operations import BuiltModel, build_model
 from sandbox.builds.signature import METADATA_KEY, Signature
 from sandbox.replicas.runtimes.onnx import OnnxRuntime
 from tests.unit.sandbox.builds.conftest import LogModel
@@ -220,25 +220,27 @@ def test_probabilities_when_they_were_asked_for(built: Built) -> None:
     np.testing.assert_allclose(values, model.predict_proba(table[:20]), rtol=1e-6, atol=1e-12)
 
 
-def test_a_model_without_an_onnx_form_is_refused_with_what_to_do(log_model: LogModel, tmp_path: Path) -> None:
+def test_a_model_without_an_onnx_form_is_served_as_it_is(log_model: LogModel, tmp_path: Path) -> None:
     table = numbers(rows=40)
     target = np.digitize(table["f0"], [-1.0, 1.0])
-    with pytest.raises(BuildFailed) as caught:
-        build_model(log_model(GaussianProcessClassifier().fit(table, target), table), into=tmp_path)
-    assert caught.value.message.startswith("GaussianProcessClassifier cannot be converted to ONNX by skl2onnx 1.20.0: ")
-    assert "log it as ONNX (mlflow.onnx.log_model)" in caught.value.message
-    assert "Loaded model.pkl" in caught.value.log
+    model = GaussianProcessClassifier().fit(table, target)
+    built = build_model(log_model(model, table, pip_requirements=["scikit-learn"]), into=tmp_path / "store")
+    assert built.runtime == "pyfunc"
+    assert "GaussianProcessClassifier cannot be converted to ONNX by skl2onnx 1.20.0: " in built.log
+    assert "Loaded model.pkl" in built.log
+    assert "Answered its input example" in built.log
 
 
-def test_a_model_that_fails_on_its_own_signature_is_refused(log_model: LogModel, tmp_path: Path) -> None:
+def test_a_model_that_fails_on_its_own_signature_is_told_so(log_model: LogModel, tmp_path: Path) -> None:
     table = numbers(rows=40)
     model = LinearRegression().fit(table, table["f0"])
     wrong = table.rename(columns={"f0": "other"})
     from mlflow.models import infer_signature
 
-    directory = log_model(model, None, signature=infer_signature(wrong, [1.0]))
-    with pytest.raises(BuildFailed, match=r"LinearRegression.predict fails on rows that fit its signature"):
-        build_model(directory, into=tmp_path)
+    directory = log_model(model, None, signature=infer_signature(wrong, [1.0]), pip_requirements=["scikit-learn"])
+    built = build_model(directory, into=tmp_path / "store")
+    assert "LinearRegression.predict fails on rows that fit its signature" in built.log
+    assert built.runtime == "pyfunc"
 
 
 def test_a_build_can_be_started_ahead(log_model: LogModel, tmp_path: Path) -> None:
