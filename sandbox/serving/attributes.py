@@ -9,8 +9,9 @@ from django.utils import timezone
 from sandbox.errors import InvalidParameterValue, ResourceConflict
 from sandbox.serving import afterwards, telemetry
 from sandbox.serving.ai_gateway import check_kind, with_defaults
+from sandbox.serving.config_checks import check_table_move
 from sandbox.serving.models import Endpoint, EndpointKind
-from sandbox.serving.operations import check_table_move, get_endpoint, locked, own_endpoint
+from sandbox.serving.operations import get_endpoint, locked, own_endpoint
 from sandbox.serving.serializers import MAX_TAGS
 from sandbox.workspaces.models import Workspace
 

@@ -12,14 +12,13 @@ from django.utils import timezone
 
 from sandbox import live
 from sandbox.errors import (
-    InvalidParameterValue,
     PermissionDenied,
     ResourceAlreadyExists,
     ResourceConflict,
     ResourceDoesNotExist,
-    TemporarilyUnavailable,
 )
-from sandbox.serving import afterwards, events, model_builds, permissions, quotas, telemetry
+from sandbox.serving import afterwards, config_checks, events, permissions, quotas, telemetry
+from sandbox.serving.config_checks import Builds
 from sandbox.serving.inputs import ConfigInput, EndpointInput, EntityInput
 from sandbox.serving.models import (
     ConfigUpdate,
@@ -32,11 +31,8 @@ from sandbox.serving.models import (
 )
 from sandbox.workspaces.encryption import encrypt
 from sandbox.workspaces.models import Workspace
-from sandbox.workspaces.secret_store import REFERENCE, resolve
 
 READ_ATTEMPTS = 3
-Builds = dict[str, ModelBuild]
-"""By served entity name; an entity that is not in it has its build opened by the rollout."""
 
 
 def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) -> Endpoint:
@@ -46,7 +42,7 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
     """
     if Endpoint.objects.filter(workspace=workspace, name=asked.name).exists():
         raise _already_exists(asked.name)
-    builds = _check_against_workspace(workspace, asked.config)
+    builds = config_checks.find_builds(workspace, asked.config)
     try:
         with transaction.atomic():
             quotas.check_endpoints(workspace)
@@ -128,8 +124,8 @@ def update_config(workspace: Workspace, name: str, asked: ConfigInput) -> Endpoi
     Of two updates at the same time one wins and the other raises ResourceConflict.
     """
     endpoint = own_endpoint(workspace, name)
-    _check_change(endpoint, asked)
-    builds = _check_against_workspace(workspace, asked)
+    config_checks.check_change(endpoint, asked)
+    builds = config_checks.find_builds(workspace, asked)
     with transaction.atomic():
         version = begin_update(endpoint, task=asked.task)
         quotas.check_concurrency(workspace, asked.entities, instead_of=endpoint)
@@ -237,73 +233,6 @@ def _entity_row(config: EndpointConfig, position: int, asked: EntityInput, build
         external_secrets={name: encrypt(value) for name, value in asked.plain_secrets.items()},
         build=build,
     )
-
-
-def _check_against_workspace(workspace: Workspace, asked: ConfigInput) -> Builds:
-    """What only a look into the workspace can tell: that the models and the secrets are there.
-
-    A registry that is away is no reason to refuse: the rollout asks it again.
-    """
-    builds: Builds = {}
-    for entity in asked.entities:
-        if entity.external_model:
-            _check_secret(workspace, entity)
-            continue
-        _check_variables(workspace, entity)
-        try:
-            builds[entity.name] = model_builds.find_or_open(workspace, entity.entity_name, entity.entity_version)
-        except ResourceDoesNotExist as error:
-            raise ResourceDoesNotExist(
-                f"Model '{entity.entity_name}' version {entity.entity_version} does not exist in this workspace. {error.message}"
-            ) from error
-        except TemporarilyUnavailable:
-            continue
-    return builds
-
-
-def _check_secret(workspace: Workspace, entity: EntityInput) -> None:
-    reference = entity.external_model.get("openai_config", {}).get("openai_api_key")
-    if not reference:
-        return
-    try:
-        resolve(workspace, reference)
-    except ResourceDoesNotExist as error:
-        raise InvalidParameterValue(f"openai_config.openai_api_key refers to {reference}. {error.message}") from error
-
-
-def _check_variables(workspace: Workspace, entity: EntityInput) -> None:
-    """Secrets that environment variables refer to are there [docs: store-env-variable page]."""
-    for name, value in entity.environment_vars.items():
-        if REFERENCE.match(value):
-            try:
-                resolve(workspace, value)
-            except ResourceDoesNotExist as error:
-                raise InvalidParameterValue(f"environment_vars.{name} refers to {value}. {error.message}") from error
-
-
-def _check_change(endpoint: Endpoint, asked: ConfigInput) -> None:
-    """External models cannot be added to or removed from an existing endpoint [sdk: ServedEntityInput.external_model]."""
-    if endpoint.kind != asked.kind:
-        direction = "without" if endpoint.kind == EndpointKind.EXTERNAL else "with"
-        raise InvalidParameterValue(
-            f"Endpoint {endpoint.name} serves {endpoint.kind} models and cannot be updated to a config {direction} "
-            "external_model. Create another endpoint."
-        )
-    if endpoint.active_version is not None:
-        active = next(c for c in endpoint.configs.all() if c.config_version == endpoint.active_version)
-        check_table_move("auto_capture_config", active.auto_capture_config, asked.auto_capture_config)
-
-
-def check_table_move(field: str, now: dict[str, Any] | None, asked: dict[str, Any] | None) -> None:
-    """An enabled inference table stays where it is; to move it, switch it off first [sdk: AutoCaptureConfigInput]."""
-    if not now or not asked or not now.get("enabled", True) or not asked.get("enabled", True):
-        return
-    for name in ("catalog_name", "schema_name", "table_name_prefix"):
-        if asked.get(name) != now.get(name):
-            raise InvalidParameterValue(
-                f"{field}.{name} cannot change from {now.get(name)!r} to {asked.get(name)!r} while the inference table is "
-                "enabled. Disable it first."
-            )
 
 
 def conflict_or_gone(endpoint: Endpoint) -> ResourceConflict | ResourceDoesNotExist:

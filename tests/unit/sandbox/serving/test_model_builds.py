@@ -59,7 +59,7 @@ def test_a_model_that_cannot_be_built_fails_with_its_reason(
 
     build = ModelBuild.objects.get()
     assert build.status == BuildStatus.FAILED
-    assert "those that can be served are sklearn" in build.message
+    assert "An error occurred while loading the model. No module named 'nowhere'." in build.message
     body = detailed(operations.get_endpoint(workspace, "churn"), workspace)
     assert body["state"] == {"ready": "NOT_READY", "config_update": "UPDATE_FAILED", "suspend": "NOT_SUSPENDED"}
     state = body["pending_config"]["served_entities"][0]["state"]
