@@ -191,6 +191,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 5,
 }
 NODE_NAME = env_str("NODE_NAME", "node-1")
+NODE_MEMORY_MB = env_int("NODE_MEMORY_MB", 0)  # 0: four fifths of the machine's
 # Function that tells which processes are ready; the console asks it by this name, since apps do not import `config`.
 HEALTH_CHECK = "config.health.health"
 

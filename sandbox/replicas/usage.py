@@ -11,8 +11,8 @@ from sandbox.metrics import Usage
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-MEMORY_EVERY_S = 60.0
-"""The memory of a replica that rests is read no more often: the kernel walks all its pages for it."""
+MEMORY_EVERY_S = 300.0
+"""The memory of a replica that rests is read no more often: the kernel walks all its pages for it (milliseconds)."""
 BUSY_PERCENT = 1.0
 
 

@@ -1,7 +1,7 @@
 """What an endpoint did lately as OpenMetrics text, under the documented names [metrics-export page].
 
 The gauges speak of the last whole minute, the histogram of everything since the entity was first called. Labels are
-assumed: `endpoint_name`, `served_entity_name` and `workload_type`.
+assumed: `endpoint_name`, `served_entity_name`, `workload_type`, and `emulated` where a GPU type runs on the CPU.
 """
 
 import time
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from sandbox import live, metrics
 from sandbox.connections import redis_client
+from sandbox.serving import compute, nodes
+from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA
 from sandbox.serving.models import Endpoint, ServedEntity
 from sandbox.serving.representation import config_of
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 MINUTE_S = 60
-CONCURRENCY_PER_REPLICA = 4
-"""[create-manage page, GPU sizes; assumed for CPU]"""
 GB = 1_000_000_000
 MEMORY_BYTES = {"CPU": 4 * GB, "CPU_MEDIUM": 8 * GB, "CPU_LARGE": 16 * GB}
 """Memory of a model by workload type, what 100 % is [model-serving-limits page]; other types count as CPU here."""
@@ -69,11 +69,12 @@ def _readings(endpoint: Endpoint, now_s: float) -> list[Reading]:
     if config is None:
         return []
     redis = redis_client()
+    living = nodes.living_nodes()
     totals = metrics.totals(redis, endpoint.id)
     since_s = (now_s // MINUTE_S - 1) * MINUTE_S
     return [
         Reading(
-            labels=_labels(endpoint, entity),
+            labels=_labels(endpoint, entity, is_emulated=compute.is_emulated(entity, living)),
             entity=entity,
             minute=metrics.series(redis, endpoint.id, entity.id, since_s, MINUTE_S, now_s)[0],
             totals=totals.get(entity.id, metrics.Totals()),
@@ -83,9 +84,11 @@ def _readings(endpoint: Endpoint, now_s: float) -> list[Reading]:
     ]
 
 
-def _labels(endpoint: Endpoint, entity: ServedEntity) -> str:
-    """Names are letters, digits, dashes and underscores: nothing to escape."""
+def _labels(endpoint: Endpoint, entity: ServedEntity, *, is_emulated: bool) -> str:
+    """Names are letters, digits, dashes and underscores: nothing to escape. A GPU type without a GPU says so."""
     labels = {"endpoint_name": endpoint.name, "served_entity_name": entity.name, "workload_type": entity.workload_type}
+    if is_emulated:
+        labels["emulated"] = "no CUDA device on any node"
     return ",".join(f'{name}="{value}"' for name, value in labels.items())
 
 

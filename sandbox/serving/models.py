@@ -186,8 +186,6 @@ class ServedEntity(models.Model):
     """No replica is wanted: scaled to zero. The next invocation wakes it."""
     start_sent_at = models.DateTimeField(null=True, blank=True)
     """When a node was last asked for a replica; None when none is on its way."""
-    start_sent_to = models.CharField(max_length=200, blank=True)
-    """`<node>/<incarnation>` that was asked last."""
     placement = models.JSONField(default=dict)
     """`<node>/<incarnation>` -> how many replicas it was asked to run; empty at zero."""
     asked_replicas = models.PositiveSmallIntegerField(default=0)

@@ -17,6 +17,7 @@ class Command(BaseCommand):
         environment = {
             "REDIS_URL": settings.REDIS_URL,
             "NODE_NAME": settings.NODE_NAME,
+            "NODE_MEMORY_MB": str(settings.NODE_MEMORY_MB or ""),
             "SANDBOX_KEY_FILE": str(settings.SECRETS_DIR / key_file.NAME),
             "MODEL_DIR": str(settings.MODEL_DIR),
             "PYTHONPATH": str(settings.ROOT),

@@ -92,3 +92,18 @@ def test_importing_it_starts_no_reporting_thread() -> None:
         check=True,
     )
     assert int(done.stdout) == 1
+
+
+def test_without_a_device_a_gpu_runtime_computes_on_the_cpu_and_says_so() -> None:
+    """On a machine with a CUDA device it may run there; the values are the same and the device is named."""
+    runtime = load(sums(3), "cuda:0")
+    assert runtime.predict([np.array([[1.0, 2.0, 3.0], [0.5, 0.25, 0.0]])]) == [6.0, 0.75]
+    described = runtime.describe()
+    assert described["device"] == ("cuda:0" if described["provider"] == "CUDAExecutionProvider" else "cpu")
+
+
+def test_bound_arrays_give_what_plain_ones_give() -> None:
+    """What a device does with a message's arrays, on the device that every machine has."""
+    runtime = load(sums(3))
+    feed = {"input": np.array([[1.0, 2.0, 3.0], [0.5, 0.25, 0.0]])}
+    assert [array.tolist() for array in runtime._run_bound(feed)] == [array.tolist() for array in runtime._run_plain(feed)]
