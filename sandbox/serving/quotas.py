@@ -9,12 +9,10 @@ from django.conf import settings
 from django.db.models import F
 
 from sandbox.errors import ResourceExhausted
+from sandbox.serving.autoscaling import SIZES
 from sandbox.serving.inputs import EntityInput
 from sandbox.serving.models import ConfigUpdate, Endpoint, EndpointKind, ServedEntity
 from sandbox.workspaces.models import Workspace
-
-HIGHEST = {"Small": 4, "Medium": 16, "Large": 64}
-"""Workload size -> the most provisioned concurrency that it scales up to [sdk: ServedEntityInput.workload_size]."""
 
 
 def check_endpoints(workspace: Workspace) -> None:
@@ -47,7 +45,7 @@ def highest_concurrency(entity: EntityInput | ServedEntity) -> int:
         return 0
     if entity.max_provisioned_concurrency is not None:
         return entity.max_provisioned_concurrency
-    return HIGHEST.get(entity.workload_size, HIGHEST["Small"])
+    return SIZES.get(entity.workload_size, SIZES["Small"])[1]
 
 
 def _in_use(workspace: Workspace, without: Endpoint | None) -> int:
