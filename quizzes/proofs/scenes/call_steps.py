@@ -92,8 +92,8 @@ def run_select(scene: Scene, step: Step) -> None:
         columns=columns,
         rows=rows,
         row_count=len(rows),
-        value=_number(rows[0][0]) if rows else None,
-        first_column=[_number(cells[0]) for cells in rows],
+        value=number_of(rows[0][0]) if rows else None,
+        first_column=[number_of(cells[0]) for cells in rows],
     )
     scene.rows += [dict(zip(columns, cells, strict=False)) for cells in rows[:20]]
 
@@ -142,7 +142,7 @@ def _wait_for_rows(scene: Scene) -> None:
     raise ProofCouldNotRun(f"The inference table did not get its {scene.logged_calls} rows within {ROWS_TIMEOUT_S} s.")
 
 
-def _number(text: Any) -> Any:
+def number_of(text: Any) -> Any:
     """The number that a text says, an int where it is whole; else the text."""
     try:
         return int(text) if str(text).lstrip("-").isdigit() else round(float(text), 4)
