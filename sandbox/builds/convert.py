@@ -30,6 +30,7 @@ from sandbox.builds.refusals import with_refusals
 from sandbox.builds.rows import Rows, first_line
 from sandbox.builds.signature import InputField, Layout, Output, Signature
 from sandbox.builds.unpickle import describe, load_estimator
+from sandbox.builds.validate import validate
 from sandbox.jail.errors import JobProblem
 from sandbox.replicas.runtimes.onnx import OnnxRuntime
 
@@ -125,8 +126,13 @@ def _convert(model: Any, logged: LoggedModel, files: dict[str, bytes], note: Not
 
 
 def _with_refusals(content: bytes, signature: Signature, model: Any, rows: Rows) -> tuple[bytes, Signature]:
+    """The file with all that is known of the model. Raises NotConvertible when a replica would not load it."""
+    try:
+        converted = validate(content)
+    except JobProblem as problem:
+        raise NotConvertible(f"{describe(model)} as ONNX: {problem}") from None
     signature = with_refusals(signature, model, rows)
-    return attach_signature(onnx.load_from_string(content), signature), signature
+    return attach_signature(converted, signature), signature
 
 
 def _write(

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ def build(model_dir: Path, into: Path) -> tuple[str, Path, dict[str, Any], list[
     Raises JailRefused, JobFailed, PackageError.
     """
     started_s = time.monotonic()
-    sha256, path = store.put_pieces(into, pack(model_dir))
     folders = open_root()
     try:
-        folder = folders.put(path, sha256)
+        sha256, package = store.put_pieces(folders.root / "packages", pack(model_dir))
+        folder = folders.put(package, sha256)
         # as the runner of a replica: with a scratch folder, which bubblewrap's jail has not
         with JailedJob(_TRIAL, limits=TRIAL_LIMITS, readable=[folder], in_tier=_tier(), scratch=folders.scratch) as trial:
             description, lines = _facts(trial.finish(json.dumps({"folder": str(folder)}).encode()))
             printed = trial.printed
+        path = store.put_pieces(into, _pieces(package))[1]
     finally:
         folders.close()
     lines += [f"Printed while it was tried: {line}" for line in printed.splitlines()[-20:]]
@@ -39,6 +41,12 @@ def build(model_dir: Path, into: Path) -> tuple[str, Path, dict[str, Any], list[
         f"Built in {time.monotonic() - started_s:.1f} s, jail {_tier()}.",
     ]
     return sha256, path, description, lines
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
 
 
 def _tier() -> Tier:

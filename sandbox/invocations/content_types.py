@@ -18,7 +18,7 @@ def content_type(scope: dict[str, Any]) -> str:
 
 
 def body_text(body: bytes, kind: str) -> str:
-    """The body as text; base64 for Parquet, which is none. Raises BadRequest for bytes that are no UTF-8, as MLflow's server does."""
+    """The body as text; base64 for Parquet, which is none. Raises BadRequest for bytes that are no UTF-8."""
     if kind.startswith(PARQUET):
         return base64.b64encode(body).decode()
     try:

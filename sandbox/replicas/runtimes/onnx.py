@@ -110,6 +110,5 @@ def _finisher(signature: Signature, names: list[str]) -> Callable[[list[Any]], V
 
 
 def _records(names: list[str], arrays: list[Any]) -> Values:
-    """{output name: value} for each row, the way MLflow answers for a logged ONNX model."""
-    columns = [array.reshape(-1).tolist() if array.ndim == 2 and array.shape[1] == 1 else array.tolist() for array in arrays]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    """{output name: value} for each row; `sandbox.replicas.predictions` makes MLflow's answer of them."""
+    return [dict(zip(names, row, strict=True)) for row in zip(*(array.tolist() for array in arrays), strict=True)]

@@ -18,6 +18,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
@@ -229,6 +230,36 @@ def test_a_model_without_an_onnx_form_is_served_as_it_is(log_model: LogModel, tm
     assert "GaussianProcessClassifier cannot be converted to ONNX by skl2onnx 1.20.0: " in built.log
     assert "Loaded model.pkl" in built.log
     assert "Answered its input example" in built.log
+
+
+def test_texts_that_are_taken_apart_are_read_by_the_original(log_model: LogModel, tmp_path: Path) -> None:
+    """ONNX has no operator of its own that splits texts as scikit-learn does."""
+    table = customers(rows=60)[["plan", "tenure"]]
+    columns = ColumnTransformer([("words", TfidfVectorizer(), "plan"), ("numbers", "passthrough", ["tenure"])])
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(table, churn(table))
+    built = build_model(log_model(model, table, pip_requirements=["scikit-learn"]), into=tmp_path / "store")
+    assert built.runtime == "pyfunc"
+    assert "as ONNX:" in built.log or "cannot be converted" in built.log or "does not predict the same" in built.log
+
+
+@pytest.mark.parametrize(
+    "encoder", [OneHotEncoder(), OrdinalEncoder(), OneHotEncoder(handle_unknown="ignore")], ids=["one-hot", "ordinal", "ignore"]
+)
+def test_what_the_original_raises_on_is_known(built: Built, encoder: Any) -> None:
+    table = customers()
+    columns = ColumnTransformer([("texts", encoder, ["plan"]), ("numbers", "passthrough", ["tenure", "Monthly Charges"])])
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(table, churn(table))
+    stored, runtime = built(model, table)
+    assert stored.runtime == "onnx"
+    plan, charges = runtime.signature.inputs[3], runtime.signature.inputs[2]
+    if encoder.handle_unknown == "error":
+        assert plan.known == ("basic", "plus", "pro")
+        assert "Found unknown categories {values}" in plan.refuses["unknown"]
+    else:
+        assert (plan.known, plan.refuses.get("unknown")) == ((), None)
+    assert "Input X contains NaN" in charges.refuses["missing"]
+    assert "0 sample(s)" in runtime.signature.refuses["no_rows"]
+    assert "infinity" in runtime.signature.refuses["infinite"]
 
 
 def test_a_model_that_fails_on_its_own_signature_is_told_so(log_model: LogModel, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Models that were logged as ONNX are taken over as they are, with MLflow's way of feeding and answering them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import mlflow.onnx
+import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,11 @@ from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
 from sandbox.builds.operations import BuildFailed, build_model
+from sandbox.replicas.frames import decode_arrays
+from sandbox.replicas.requests import Pending
 from sandbox.replicas.runtimes.onnx import OnnxRuntime
+from sandbox.replicas.scoring.answer import answer
+from sandbox.replicas.tabular import TabularTask
 from tests.unit.sandbox.builds.data import arrays, numbers
 
 
@@ -56,7 +62,76 @@ def test_several_inputs_take_a_column_each(tmp_path: Path) -> None:
     runtime = build(doubled(inputs=("a", "b")), table, tmp_path)
     assert runtime.signature.layout == "per_column"
     assert runtime.signature.names == runtime.input_names == ["a", "b"]
-    assert runtime.predict(arrays(runtime.signature, table)) == [{"y": 8.0}, {"y": 12.0}]
+    assert runtime.predict(arrays(runtime.signature, table)) == [{"y": [8.0]}, {"y": [12.0]}]
+
+
+def answered(runtime: OnnxRuntime, body: Any) -> tuple[int, Any]:
+    status, text = answer(runtime, json.dumps(body).encode(), "application/json")
+    return status, json.loads(text)
+
+
+def plain(runtime: OnnxRuntime, body: Any) -> Any:
+    """The answer on the plain way."""
+    task = TabularTask(json.loads(json.dumps(runtime.describe())))
+    request = Pending("id", json.dumps(body), "w1", "t", "ann", 0.0, 0.0)
+    batch = task.batch([request])
+    assert not batch.is_raw
+    [(found, rows)] = batch.split(runtime.predict(decode_arrays(b"".join(batch.parts))))
+    return json.loads(task.answer(found, rows).body)["predictions"]
+
+
+def mlflow_says(tmp_path: Path, rows: Any) -> Any:
+    """What MLflow's scoring server would write."""
+    said = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(rows)
+    if isinstance(said, pd.DataFrame):
+        return said.to_dict(orient="records")
+    return {name: values.tolist() for name, values in said.items()}
+
+
+def test_a_table_is_answered_value_by_value(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": [1.0, 2.5], "b": [3.0, 4.0]})
+    runtime = build(doubled(width=2), table, tmp_path)
+    body = {"dataframe_records": table.to_dict(orient="records")}
+    wanted = mlflow_says(tmp_path, table)
+    assert wanted == [{"y": 2.0}, {"y": 6.0}, {"y": 5.0}, {"y": 8.0}]
+    assert answered(runtime, body) == (200, {"predictions": wanted})
+    assert plain(runtime, body) == wanted
+
+
+def test_tensors_are_answered_whole(tmp_path: Path) -> None:
+    rows = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    runtime = build(doubled(width=3), rows, tmp_path)
+    wanted = mlflow_says(tmp_path, rows)
+    assert answered(runtime, {"inputs": rows.tolist()}) == (200, {"predictions": wanted})
+    assert plain(runtime, {"instances": rows.tolist()}) == wanted == {"y": (rows * 2).tolist()}
+
+
+def test_named_tensors(tmp_path: Path) -> None:
+    rows = {"a": np.array([[1.0], [2.0]], np.float32), "b": np.array([[3.0], [4.0]], np.float32)}
+    runtime = build(doubled(inputs=("a", "b")), rows, tmp_path)
+    body = {"inputs": {name: values.tolist() for name, values in rows.items()}}
+    wanted = mlflow_says(tmp_path, rows)
+    assert answered(runtime, body) == (200, {"predictions": wanted})
+    assert plain(runtime, body) == wanted
+
+
+@pytest.mark.parametrize("case", ["columns of rank 2", "whole numbers for floats", "outputs of different lengths"])
+def test_what_mlflow_cannot_answer_is_said_at_build_time(case: str, tmp_path: Path) -> None:
+    """`mlflow.onnx` casts doubles to floats and nothing else, hands columns over flat, and needs outputs of one length."""
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    model = doubled(inputs=("a", "b"))
+    if case == "whole numbers for floats":
+        table, model = table.astype("int64"), doubled(width=2)
+    elif case == "outputs of different lengths":
+        table = numbers(rows=60)
+        classifier = LogisticRegression().fit(table, np.where(table["f0"] > 0, "Yes", "No"))
+        model = to_onnx(classifier, table[:1].to_numpy(np.float32), options={"zipmap": False})
+    runtime = build(model, table, tmp_path)
+    with pytest.raises(Exception, match=r"INVALID_ARGUMENT|same length"):
+        mlflow_says(tmp_path, table)
+    status, body = answered(runtime, {"dataframe_split": table.head(2).to_dict(orient="split")})
+    assert (status, body["error_code"]) == (400, "BAD_REQUEST")
+    assert "INVALID_ARGUMENT" in body["stack_trace"] or "same length" in body["stack_trace"]
 
 
 def test_without_a_signature_the_tensors_of_the_file_count(tmp_path: Path) -> None:
