@@ -160,6 +160,8 @@ class ItemEvent(AppendOnly):
         PUBLISHED = "published"
         QUARANTINED = "quarantined"
         RELEASED = "released"
+        IMPORTED = "imported"
+        KEY_FIXED = "key fixed"
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="events")
     kind = models.CharField(max_length=12, choices=Kind.choices)
