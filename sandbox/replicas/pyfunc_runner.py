@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,10 @@ LOAD_TIMEOUT_S = 120.0
 LOADED, NOT_LOADED, ANSWER = b"\x00", b"\x01", b"\x02"
 OUT_OF_MEMORY_EXIT = 137
 """As a container's, whose process the kernel kills."""
+
+
+class _EndedByModel(Exception):
+    """The model ended its process while it had a request in hand."""
 
 
 class NotLoadedError(RuntimeError):
@@ -167,6 +172,8 @@ def run(order: dict[str, Any], reads: int, writes: int, output: int) -> None:
         os._exit(0)
     except MemoryError:
         os._exit(OUT_OF_MEMORY_EXIT)
+    except _EndedByModel:
+        os._exit(1)
     except BaseException as error:
         with contextlib.suppress(BaseException):
             write_frame(writes, NOT_LOADED, _sentence(error).encode("utf-8", "replace"))
@@ -187,6 +194,9 @@ def _serve(reads: int, writes: int) -> None:
             status, answer = model.answer(frame[start:].decode("utf-8", "replace"), frame[1:start].decode())
         except OutOfMemoryError:
             raise MemoryError from None
+        except BaseException:  # it called sys.exit, for example
+            traceback.print_exc()
+            raise _EndedByModel from None
         write_frame(writes, ANSWER, status.to_bytes(2, "big"), answer.encode("utf-8", "replace"))
 
 
