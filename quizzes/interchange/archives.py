@@ -1,16 +1,23 @@
 """Archives of strangers: sizes, names and number of files are checked before anything is unpacked."""
 
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from quizzes.interchange.report import Unreadable
 
 MAX_FILES = 20_000
-MAX_UNPACKED_BYTES = 200 * 1024 * 1024
+MAX_UNPACKED_BYTES = 100 * 1024 * 1024
 MAX_RATIO = 200
 """Unpacked to packed size of one file; text of items stays far below."""
+_INNER = (".zip", ".imscc", ".gz", ".bz2", ".xz", ".tar", ".tgz", ".7z", ".rar")
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
+"""What Python's reader raises for archives that are damaged, encrypted or packed in a way that it does not know."""
 
 
 def is_archive(data: bytes) -> bool:
@@ -25,7 +32,7 @@ def unpack(data: bytes, suffixes: tuple[str, ...] = (".xml",)) -> dict[str, byte
             _check(entries)
             wanted = [entry for entry in entries if entry.filename.lower().endswith(suffixes)]
             return {entry.filename: _read(archive, entry) for entry in wanted}
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise Unreadable(f"The archive cannot be read: {error}") from None
 
 
@@ -36,12 +43,14 @@ def _check(entries: list[zipfile.ZipInfo]) -> None:
         raise Unreadable(f"The archive unpacks to more than {MAX_UNPACKED_BYTES // 2**20} MB.")
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] if path.parts else False:
+        if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
             raise Unreadable(f"The archive has a file with the path {entry.filename!r}, which leads out of it.")
         if entry.external_attr >> 28 == 0xA:
             raise Unreadable(f"{entry.filename} is a link; only plain files are allowed.")
         if entry.flag_bits & 1:
             raise Unreadable(f"{entry.filename} is encrypted. Save the archive without a password.")
+        if entry.filename.lower().endswith(_INNER):
+            raise Unreadable(f"The archive holds another archive, {entry.filename}. Unpack it and import that one by itself.")
         if entry.file_size > MAX_RATIO * max(1, entry.compress_size) and entry.file_size > 1024 * 1024:
             raise Unreadable(f"{entry.filename} unpacks to more than {MAX_RATIO} times its size.")
 

@@ -69,18 +69,22 @@ def read(data: bytes, report: Report) -> list[PortableItem]:
         raise Unreadable("The file holds null characters; it is no CSV table.")
     csv.field_size_limit(MAX_CELL_CHARACTERS)
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    try:
+        return _read_rows(table, report)
+    except csv.Error as error:
+        raise Unreadable(f"Line {table.line_num} cannot be read: {error}") from None
+
+
+def _read_rows(table: "csv.DictReader[str]", report: Report) -> list[PortableItem]:
     if missing := [name for name in REQUIRED if name not in (table.fieldnames or ())]:
         raise Unreadable(f"The first line has no column {', '.join(missing)}. Export a bank to see the columns.")
     found = []
-    try:
-        for row in table:
-            where = f"line {table.line_num}"
-            try:
-                found.append(_item({name: _value(cell or "") for name, cell in row.items() if isinstance(name, str)}, where))
-            except ValueError as error:
-                report.refused(where, str(error))
-    except csv.Error as error:
-        raise Unreadable(f"Line {table.line_num} cannot be read: {error}") from None
+    for row in table:
+        where = f"line {table.line_num}"
+        try:
+            found.append(_item({name: _value(cell or "") for name, cell in row.items() if isinstance(name, str)}, where))
+        except ValueError as error:
+            report.refused(where, str(error))
     return found
 
 

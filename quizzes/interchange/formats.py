@@ -9,7 +9,8 @@ from quizzes.interchange.report import Report, Unreadable, exportable
 from quizzes.item_specs import ItemSpec
 
 MAX_UPLOAD_BYTES = 32 * 1024 * 1024
-MAX_ITEMS = 10_000
+MAX_ITEMS = 2_000
+"""In one import or export; more would keep the linter, which compares items with each other, for minutes."""
 
 
 @dataclass(frozen=True)
@@ -67,5 +68,5 @@ def read(data: bytes, form: Format) -> tuple[list[PortableItem], Report]:
     report = Report()
     items = form.read(data, report)
     if len(items) > MAX_ITEMS:
-        raise Unreadable(f"The file has {len(items)} items; {MAX_ITEMS} at once are allowed.")
+        raise Unreadable(f"The file has {len(items)} items; {MAX_ITEMS} at once are allowed. Part it.")
     return items, report

@@ -6,7 +6,8 @@ Ordering is written as Moodle's own ordering questions write it (`{>number  numb
 import re
 from collections.abc import Iterator, Sequence
 
-from quizzes.interchange.portable import PortableItem, PortableOption, joined_stem, parted_stem
+from quizzes.interchange.html import text_of_html
+from quizzes.interchange.portable import PortableItem, PortableOption, joined_stem, parted_stem, with_general_rationale
 from quizzes.interchange.report import Report, Unreadable
 
 CARRIES = frozenset({"exam", "objective", "bloom", "difficulty"})
@@ -16,7 +17,11 @@ _SPECIAL = re.compile(r"[\\~=#{}:]")
 _TAG = re.compile(r"\[tag:((?:[^\]\\]|\\.)*)\]")
 _ID = re.compile(r"\[id:((?:[^\]\\]|\\.)*)\]")
 _WEIGHT = re.compile(r"%(-?\d+(?:\.\d+)?)%")
-_FORMAT = re.compile(r"\[(?:html|moodle|plain|markdown)\]")
+_FORMAT = re.compile(r"\[(html|moodle|plain|markdown)\]")
+_MARKUP = re.compile(
+    r"</?(?:p|br|div|span|b|i|em|strong|u|code|pre|ul|ol|li|a|img|sub|sup|table|script|style|h[1-6])\b[^>]*>", re.I
+)
+"""In a text that names no format, what shows that it is HTML."""
 _PLACEHOLDER = "\ue000"
 
 
@@ -49,9 +54,9 @@ def _choice(item: PortableItem, option: PortableOption) -> str:
 
 
 def _answer(text: str) -> str:
-    """A text within the braces; one that begins like a weight or a format must not be read as one."""
+    """A text within the braces; one that begins like a weight, a format or a comment must not be read as one."""
     escaped = _escaped(text)
-    return f"[markdown]{escaped}" if escaped.startswith(("%", "[")) else escaped
+    return f"[markdown]{escaped}" if escaped.startswith(("%", "[", "//")) else escaped
 
 
 def _side(text: str, item: PortableItem, report: Report) -> str:
@@ -76,10 +81,12 @@ def read(data: bytes, report: Report) -> list[PortableItem]:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise Unreadable(f"Line {line} is not UTF-8. Save the file with the encoding UTF-8.") from None
+    if "\x00" in text:
+        raise Unreadable("The file holds null characters. Save it as text with the encoding UTF-8.")
     found = []
     for line, comments, question in _questions(text.replace("\r\n", "\n").replace("\r", "\n")):
         try:
-            found.append(_read_one(question, comments, f"line {line}"))
+            found.append(_read_one(question, comments, f"line {line}", report))
         except ValueError as error:
             report.refused(f"line {line}", str(error))
     return found
@@ -105,27 +112,43 @@ def _questions(text: str) -> Iterator[tuple[int, str, str]]:
         lines = []
 
 
-class _Escapes:
-    """Takes escaped characters out of the text, so that what is left has its special meaning, and puts them back."""
+class _Texts:
+    """The texts of one question: escapes, which hide characters from their special meaning, and the format of its words."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: str, report: Report) -> None:
         self._kept: list[str] = []
+        self._where, self._report = where, report
+        self._format = ""
 
     def hide(self, text: str) -> str:
+        """The text with placeholders for escaped characters, so that what is left has its special meaning."""
+
         def keep(found: re.Match[str]) -> str:
             self._kept.append("\n" if found.group(1) == "n" else found.group(1))
             return f"{_PLACEHOLDER}{len(self._kept) - 1};"
 
         return re.sub(r"\\([\\~=#{}:n])", keep, text.replace(_PLACEHOLDER, ""))
 
+    def stem(self, text: str) -> str:
+        """The words of the question; its format holds for the answers that name none themselves."""
+        found = _FORMAT.match(text.strip())
+        self._format = found.group(1) if found else ""
+        return self.show(text)
+
     def show(self, text: str) -> str:
-        text = _FORMAT.sub("", text, count=1) if _FORMAT.match(text) else text
-        return re.sub(rf"{_PLACEHOLDER}(\d+);", lambda found: self._kept[int(found.group(1))], text).strip()
+        """The words of a text, as Markdown."""
+        text = text.strip()
+        found = _FORMAT.match(text)
+        form = found.group(1) if found else self._format
+        text = text[found.end() :] if found else text
+        text = re.sub(rf"{_PLACEHOLDER}(\d+);", lambda found: self._kept[int(found.group(1))], text).strip()
+        is_html = (form == "html" and re.search("[<&]", text)) or (form in {"", "moodle"} and _MARKUP.search(text))
+        return text_of_html(text, self._where, self._report) if is_html else text
 
 
-def _read_one(question: str, comments: str, where: str) -> PortableItem:
-    escapes = _Escapes()
-    text = escapes.hide(question).strip()
+def _read_one(question: str, comments: str, where: str, report: Report) -> PortableItem:
+    texts = _Texts(where, report)
+    text = texts.hide(question).strip()
     name = ""
     if text.startswith("::") and "::" in text[2:]:
         name, _, text = text[2:].partition("::")
@@ -133,28 +156,30 @@ def _read_one(question: str, comments: str, where: str) -> PortableItem:
     body, closed, after = rest.partition("}")
     if not opened or not closed:
         raise ValueError("The question has no answers in braces { }.")
-    stem, stimulus = parted_stem(escapes.show(before + ("_____" if after.strip() else "") + after))
-    kind, options = _read_body(body.strip("\n") if body.startswith(">") else body.strip(), escapes)
+    stem, stimulus = parted_stem(texts.stem(before + ("_____" if after.strip() else "") + after))
+    kind, options = _read_body(body.strip("\n") if body.startswith(">") else body.strip(), texts)
+    if kind in {"matching", "ordering"}:
+        options = with_general_rationale(options, texts.show(body.partition("####")[2]), where, report)
     meta = dict(tag.split("=", 1) for tag in _TAG.findall(comments) if "=" in tag)
     found_id = _ID.findall(comments)
-    key = found_id[-1] if found_id else escapes.show(name)
+    key = found_id[-1] if found_id else texts.show(name)
     return PortableItem(key, kind, stem, options, stimulus, {n: v for n, v in meta.items() if n in CARRIES}, where)
 
 
-def _read_body(body: str, escapes: _Escapes) -> tuple[str, tuple[PortableOption, ...]]:
-    if body.startswith(">"):
-        steps = [escapes.show(line) for line in body.split("\n")[1:] if line.strip()]
-        return "ordering", tuple(PortableOption(step, True) for step in steps)
+def _read_body(body: str, texts: _Texts) -> tuple[str, tuple[PortableOption, ...]]:
     body, _, _ = body.partition("####")
+    if body.startswith(">"):
+        steps = [texts.show(line) for line in body.split("\n")[1:] if line.strip()]
+        return "ordering", tuple(PortableOption(step, True) for step in steps)
     if "~" in body:
-        return _read_choices(body, escapes)
+        return _read_choices(body, texts)
     if "=" in body and "->" in body:
-        return "matching", _read_pairs(body, escapes)
+        return "matching", _read_pairs(body, texts)
     what = "an essay" if not body else "numerical" if body.startswith("#") else "true/false or a short answer"
     raise ValueError(f"The question is {what}; choices, matching and ordering can be imported.")
 
 
-def _read_choices(body: str, escapes: _Escapes) -> tuple[str, tuple[PortableOption, ...]]:
+def _read_choices(body: str, texts: _Texts) -> tuple[str, tuple[PortableOption, ...]]:
     options = []
     for marked in (part for part in re.split(r"(?=[~=])", body) if part.strip()):
         weight = 100.0 if marked[0] == "=" else 0.0
@@ -162,19 +187,19 @@ def _read_choices(body: str, escapes: _Escapes) -> tuple[str, tuple[PortableOpti
         if found := _WEIGHT.match(text):
             weight, text = float(found.group(1)), text[found.end() :]
         answer, _, feedback = text.partition("#")
-        options.append(PortableOption(escapes.show(answer.strip()), weight > 0, escapes.show(feedback)))
+        options.append(PortableOption(texts.show(answer), weight > 0, texts.show(feedback)))
     keys = sum(option.is_key for option in options)
     if not keys:
         raise ValueError("No answer is marked as right (with = or a positive weight).")
     return ("single" if "=" in body and keys == 1 else "multiple"), tuple(options)
 
 
-def _read_pairs(body: str, escapes: _Escapes) -> tuple[PortableOption, ...]:
+def _read_pairs(body: str, texts: _Texts) -> tuple[PortableOption, ...]:
     pairs = []
     for marked in (part for part in body.split("=") if part.strip()):
         prompt, arrow, match = marked.partition("->")
         if not arrow:
-            raise ValueError(f"The pair {escapes.show(marked)!r} has no arrow ->.")
-        prompt = escapes.show(prompt)
-        pairs.append(PortableOption(escapes.show(match), bool(prompt), prompt=prompt))
+            raise ValueError(f"The pair {texts.show(marked)!r} has no arrow ->.")
+        prompt = texts.show(prompt)
+        pairs.append(PortableOption(texts.show(match), bool(prompt), prompt=prompt))
     return tuple(pairs)

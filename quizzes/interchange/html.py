@@ -55,7 +55,14 @@ def inline_text(element: Element) -> str:
 
 def text_of_html(text: str, where: str, report: Report) -> str:
     """The words of a stranger's HTML: blocks become paragraphs, <pre> a fenced block, scripts and styles nothing."""
-    root = lxml.html.fragment_fromstring(text, create_parent="div")
+    try:
+        root = lxml.html.fragment_fromstring(legal(text), create_parent="div")
+        return _words(root, where, report)
+    except (etree.LxmlError, RecursionError) as error:
+        raise ValueError(f"Its HTML cannot be read: {str(error)[:100] or 'it is nested too deeply'}.") from None
+
+
+def _words(root: Any, where: str, report: Report) -> str:
     lost = {str(e.tag) for e in root.iter() if isinstance(e.tag, str)} - _QUIET
     for element in list(root.iter("script", "style", "img", "object", "iframe", "embed")):
         element.drop_tree()

@@ -1,12 +1,13 @@
 """Moodle XML (docs.moodle.org/en/Moodle_XML_format): multichoice, matching and ordering. Texts are Markdown."""
 
+import re
 from collections.abc import Sequence
 
 from lxml import etree
 
 from quizzes.interchange import safe_xml
 from quizzes.interchange.html import text_of_html
-from quizzes.interchange.portable import PortableItem, PortableOption, joined_stem, parted_stem
+from quizzes.interchange.portable import PortableItem, PortableOption, joined_stem, parted_stem, with_general_rationale
 from quizzes.interchange.report import Report
 from quizzes.interchange.safe_xml import Element
 
@@ -108,13 +109,15 @@ def _read_one(question: Element, where: str, report: Report) -> PortableItem:
         options = _read_steps(question, where, report)
     else:
         raise ValueError(f"Questions of type {kind!r} cannot be imported; multichoice, matching and ordering can.")
+    if kind in {"matching", "ordering"}:
+        options = with_general_rationale(options, _text_at(question, "generalfeedback", where, report), where, report)
     return PortableItem(key, kind, stem, options, stimulus, meta, where)
 
 
 def _read_choices(question: Element, where: str, report: Report) -> tuple[str, tuple[PortableOption, ...]]:
     options = []
     for answer in question.iterfind("answer"):
-        fraction = float(answer.get("fraction") or 0)
+        fraction = _fraction(answer)
         rationale = _text_at(answer, "feedback", where, report)
         options.append(PortableOption(_own_text(answer, where, report), fraction > 0, rationale))
     keys = sum(option.is_key for option in options)
@@ -122,6 +125,15 @@ def _read_choices(question: Element, where: str, report: Report) -> tuple[str, t
         raise ValueError("No answer has a positive fraction, so none is right.")
     is_single = (question.findtext("single") or "true").strip().lower() in {"true", "1"}
     return ("single" if is_single and keys == 1 else "multiple"), tuple(options)
+
+
+def _fraction(answer: Element) -> float:
+    """The answer's share of the points in percent; of a step its place."""
+    given = str(answer.get("fraction") or 0)
+    try:
+        return float(given)
+    except ValueError:
+        raise ValueError(f"The fraction {given[:40]!r} of an answer is no number.") from None
 
 
 def _read_pairs(question: Element, where: str, report: Report) -> tuple[PortableOption, ...]:
@@ -135,7 +147,7 @@ def _read_pairs(question: Element, where: str, report: Report) -> tuple[Portable
 
 
 def _read_steps(question: Element, where: str, report: Report) -> tuple[PortableOption, ...]:
-    answers = sorted(question.iterfind("answer"), key=lambda answer: float(answer.get("fraction") or 0))
+    answers = sorted(question.iterfind("answer"), key=_fraction)
     steps = [PortableOption(_own_text(a, where, report), True, _text_at(a, "feedback", where, report)) for a in answers]
     if len(steps) < 2:
         raise ValueError("An ordering question needs two steps or more.")
@@ -152,7 +164,7 @@ def _own_text(element: Element, where: str, report: Report) -> str:
     text = _plain(element)
     if element.find("file") is not None:
         report.dropped(where, "An embedded file (a picture, perhaps) was left out.")
-    if (element.get("format") or "html") in {"html", "moodle_auto_format"} and "<" in text:
+    if (element.get("format") or "html") in {"html", "moodle_auto_format"} and re.search("[<&]", text):
         return text_of_html(text, where, report)
     return text
 

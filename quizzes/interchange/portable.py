@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from quizzes.item_specs import ItemSpec, Stimulus
@@ -110,6 +110,17 @@ def _parts(item: PortableItem) -> dict[str, Any]:
     return {"options": [{"text": o.text, **key, **tags} for o, key, tags in parts]}
 
 
+def with_general_rationale(
+    options: tuple[PortableOption, ...], general: str, where: str, report: Any
+) -> tuple[PortableOption, ...]:
+    """What is said about the question as a whole, as the rationale of steps and pairs that have none of their own."""
+    lacking = [option for option in options if option.is_key and not option.rationale]
+    if not general or not lacking:
+        return options
+    report.changed(where, "The feedback on the whole question stands as the rationale of each step or pair.")
+    return tuple(replace(option, rationale=general) if option in lacking else option for option in options)
+
+
 # --- stem and stimulus as one Markdown text, for formats with one text field -----------------------
 
 _FENCED = re.compile(
@@ -127,9 +138,14 @@ def joined_stem(item: PortableItem) -> str:
     return f"{item.stem}\n\n{caption}{fence}{item.stimulus.language}\n{item.stimulus.code}\n{fence}"
 
 
+MAX_TEXT_CHARACTERS = 20_000
+
+
 def parted_stem(text: str) -> tuple[str, Stimulus | None]:
-    """The inverse of `joined_stem`."""
-    found = _FENCED.match(text)
+    """The inverse of `joined_stem`. Raises ValueError for a text that is too long to be a question."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise ValueError(f"The question has {len(text)} characters; {MAX_TEXT_CHARACTERS} are allowed.")
+    found = _FENCED.match(text) if text.endswith("```") else None
     if found is None:
         return text.strip(), None
     return found["stem"].strip(), Stimulus(found["language"], found["caption"] or "", found["code"])

@@ -205,14 +205,14 @@ def read(data: bytes, report: Report) -> list[PortableItem]:
     files = archives.unpack(data) if archives.is_archive(data) else {"the file": data}
     found, seen = [], 0
     for name in sorted(files, key=_natural):
-        root = safe_xml.parse(files[name], name)
+        root = safe_xml.parse_one(files, name, report)
         for element in find_all(root, "assessmentItem") + find_all(root, "qti-assessment-item"):
             seen += 1
             try:
                 found.append(_read_one(element, name, report))
             except ValueError as error:
                 report.refused(name, str(error))
-    if not seen:
+    if not seen and not report.refusals:
         raise Unreadable("There is no QTI 2 or 3 item in it. For QTI 1.2 (Canvas) choose that format.")
     return found
 
@@ -289,7 +289,7 @@ def _read_match(interaction: Element, right: list[str], feedback: dict[str, str]
         {_get(e, "identifier"): inline_text(e).strip() for e in _named(each, "simpleAssociableChoice")} for each in sets
     )
     pairs = [tuple(value.split()) for value in right]
-    if sorted(pair[0] for pair in pairs) != sorted(left) or not all(len(p) == 2 and p[1] in choices for p in pairs):
+    if not all(len(p) == 2 and p[1] in choices for p in pairs) or sorted(pair[0] for pair in pairs) != sorted(left):
         raise ValueError("The correct pairs do not name every prompt once.")
     matched = [PortableOption(choices[end], True, feedback.get(end, ""), left[start]) for start, end in pairs]
     taken = {end for _, end in pairs}

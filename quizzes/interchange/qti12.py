@@ -2,7 +2,7 @@
 
 from quizzes.interchange import archives, safe_xml
 from quizzes.interchange.html import text_of_html
-from quizzes.interchange.portable import PortableItem, PortableOption, parted_stem
+from quizzes.interchange.portable import PortableItem, PortableOption, parted_stem, with_general_rationale
 from quizzes.interchange.report import Report, Unreadable
 from quizzes.interchange.safe_xml import Element, find, find_all, local
 
@@ -12,7 +12,7 @@ def read(data: bytes, report: Report) -> list[PortableItem]:
     files = archives.unpack(data, (".xml", ".qti")) if archives.is_archive(data) else {"the file": data}
     found, seen = [], 0
     for name in sorted(files):
-        root = safe_xml.parse(files[name], name)
+        root = safe_xml.parse_one(files, name, report)
         if local(root) != "questestinterop":
             continue
         for item in find_all(root, "item"):
@@ -22,7 +22,7 @@ def read(data: bytes, report: Report) -> list[PortableItem]:
                 found.append(_read_one(item, where, report))
             except ValueError as error:
                 report.refused(where, str(error))
-    if not seen:
+    if not seen and not report.refusals:
         raise Unreadable("There is no QTI 1.2 item in it. If it only refers to a question bank, export that bank as well.")
     return found
 
@@ -39,7 +39,8 @@ def _read_one(item: Element, where: str, report: Report) -> PortableItem:
     rights = _right_answers(item)
     feedback = _feedback(item, where, report)
     if len(asked) > 1:
-        kind, options = "matching", _pairs(asked, rights, where, report)
+        general = feedback.get("general") or feedback.get("correct") or ""
+        kind, options = "matching", with_general_rationale(_pairs(asked, rights, where, report), general, where, report)
     else:
         kind, options = _choices(asked[0], rights, feedback, where, report)
     return PortableItem(item.get("ident") or item.get("title") or "", kind, stem, options, stimulus, {}, where)

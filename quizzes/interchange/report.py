@@ -19,20 +19,31 @@ class Line:
     message: str
 
 
+MAX_LINES = 20_000
+"""Statements after which a file counts as unreadable: nobody reads on."""
+
+
 @dataclass
 class Report:
-    """Statements in the order in which they came up."""
+    """Statements in the order in which they came up, each once."""
 
     lines: list[Line] = field(default_factory=list)
 
     def refused(self, where: str, message: str) -> None:
-        self.lines.append(Line("refused", where, message))
+        self._add(Line("refused", where, message))
 
     def changed(self, where: str, message: str) -> None:
-        self.lines.append(Line("changed", where, message))
+        self._add(Line("changed", where, message))
 
     def dropped(self, where: str, message: str) -> None:
-        self.lines.append(Line("dropped", where, message))
+        self._add(Line("dropped", where, message))
+
+    def _add(self, line: Line) -> None:
+        if line in self.lines[-20:]:
+            return
+        if len(self.lines) == MAX_LINES:
+            raise Unreadable(f"There is more to say about this file than {MAX_LINES} lines. Is it of the chosen format?")
+        self.lines.append(line)
 
     @property
     def refusals(self) -> list[Line]:

@@ -1,11 +1,12 @@
 """XML of strangers: no entities, no network, no deep trees; and texts that XML can hold."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from lxml import etree
 
-from quizzes.interchange.report import Unreadable
+from quizzes.interchange.report import Report, Unreadable
 
 MAX_XML_BYTES = 64 * 1024 * 1024
 _ILLEGAL = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
@@ -23,10 +24,30 @@ def parse(data: bytes, where: str) -> Element:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unreadable(f"{where} is not well-formed XML: {error}") from None
-    declared = root.getroottree().docinfo.internalDTD
-    if declared is not None and next(iter(declared.iterentities()), None) is not None:
-        raise Unreadable(f"{where} declares entities. Export it again without a document type.")
+    _refuse_declarations(root.getroottree().docinfo, where)
     return root
+
+
+def parse_one(files: Mapping[str, bytes], name: str, report: Report) -> Element:
+    """The root of one file of several: a broken one is refused by its name and the others are read; a single one raises."""
+    try:
+        return parse(files[name], name)
+    except Unreadable as error:
+        if len(files) == 1:
+            raise
+        report.refused(name, str(error))
+        return etree.Element("unreadable")
+
+
+def _refuse_declarations(about: Any, where: str) -> None:
+    """A document type by its bare name is never loaded and does no harm; everything else about it is refused."""
+    declared = about.internalDTD
+    if declared is None:
+        return
+    if next(iter(declared.iterentities()), None) is not None:
+        raise Unreadable(f"{where} declares entities. Export it again without a document type.")
+    if re.search(r"[:/\\]", declared.system_url or ""):
+        raise Unreadable(f"{where} refers to a document type elsewhere ({declared.system_url}). Take its DOCTYPE line out.")
 
 
 def local(element: Element) -> str:
