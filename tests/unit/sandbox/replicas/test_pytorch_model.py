@@ -24,7 +24,8 @@ BODIES = [
 ]
 
 
-def test_it_works(tmp_path: Path, data_dir: Path) -> None:
+@pytest.mark.parametrize("serialization_format", ["pickle", "pt2"])
+def test_it_works(tmp_path: Path, data_dir: Path, serialization_format: str) -> None:
     import mlflow.pytorch
     from mlflow.exceptions import MlflowException
     from mlflow.models import infer_signature
@@ -32,10 +33,17 @@ def test_it_works(tmp_path: Path, data_dir: Path) -> None:
 
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(3, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
-    example = np.array([[1.0, 2.0, 3.0]], dtype=np.float32)
+    example = np.array([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]], dtype=np.float32)
     signature = infer_signature(example, network(torch.from_numpy(example)).detach().numpy())
     folder = tmp_path / "model"
-    mlflow.pytorch.save_model(network, str(folder), signature=signature, pip_requirements=["torch", "mlflow"])
+    mlflow.pytorch.save_model(
+        network,
+        str(folder),
+        signature=signature,
+        input_example=example,
+        pip_requirements=["torch", "mlflow"],
+        serialization_format=serialization_format,
+    )
     model = load_model(str(folder))
     schema = model.metadata.get_input_schema()
 
