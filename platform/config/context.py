@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
+from sandbox.workspaces.members import workspaces_of
 from sandbox.workspaces.sessions import workspace_of
 
 
@@ -74,5 +75,6 @@ def site(request: HttpRequest) -> Mapping[str, Any]:
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
         shared["workspace"] = SimpleLazyObject(lambda: workspace_of(request))
+        shared["workspaces"] = SimpleLazyObject(lambda: workspaces_of(user))
         shared["nav"] = side_bar(user.role, request.path)
     return shared

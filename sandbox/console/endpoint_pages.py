@@ -1,7 +1,7 @@
 """What the pages show of an endpoint, read from the same answer that the REST API gives."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -27,6 +27,23 @@ class EntityRow:
     message: str
     traffic_percentage: int
     tone: int
+    lowest_concurrency: int | None = None
+    highest_concurrency: int | None = None
+    """Provisioned concurrency where it was given in numbers instead of a size."""
+    environment_vars: tuple[str, ...] = ()
+    """Their names."""
+    entity_id: str = ""
+    """`ServedEntity.id`, by which measurements and logs know it."""
+
+    @property
+    def size_words(self) -> str:
+        if self.highest_concurrency is None:
+            return self.size
+        return f"Concurrency {self.lowest_concurrency}–{self.highest_concurrency}"
+
+    @property
+    def is_gpu(self) -> bool:
+        return "GPU" in self.workload_type
 
 
 @dataclass(frozen=True)
@@ -57,8 +74,43 @@ class EndpointView:
     config_update: str
     config: ConfigView | None
     pending: ConfigView | None
-    is_mine: bool
-    """Whether this workspace may change it; the preconfigured endpoints belong to nobody."""
+    level: str
+    """What the person may do: CAN_VIEW, CAN_QUERY or CAN_MANAGE."""
+    is_stopped: bool = False
+    tags: tuple[Mapping[str, str], ...] = ()
+    email_notifications: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    is_preconfigured: bool = False
+    """One that all workspaces share; what others do with it is not shown."""
+    sees_table: bool = True
+    """Whether the person may read the workspace's inference tables."""
+
+    @property
+    def can_query(self) -> bool:
+        return self.level in {"CAN_QUERY", "CAN_MANAGE"}
+
+    @property
+    def can_manage(self) -> bool:
+        return self.level == "CAN_MANAGE"
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether stopping would be taken now [serving.lifecycle]."""
+        return self.can_manage and self.kind == "custom" and self.is_settled and self.config is not None and not self.is_stopped
+
+    @property
+    def can_start(self) -> bool:
+        return self.can_manage and self.is_stopped and self.is_settled
+
+    @property
+    def can_edit(self) -> bool:
+        """External models are made anew: their keys cannot be shown for editing."""
+        return self.can_manage and self.kind == "custom" and self.shown_config is not None
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether an entity says that its workload type is only emulated."""
+        shown = [config for config in (self.config, self.pending) if config is not None]
+        return any("emulated" in entity.message for config in shown for entity in config.entities)
 
     @property
     def kind_word(self) -> str:
@@ -79,10 +131,14 @@ class EndpointView:
         return self.config or self.pending
 
 
-def endpoint_view(answer: Mapping[str, Any]) -> EndpointView:
-    """A page's view of one `ServingEndpointDetailed`."""
-    config = _config_view(answer.get("config"))
-    pending = _config_view(answer.get("pending_config"))
+EntityIds = Mapping[tuple[int, str], str]
+"""(config version, name of the served entity) -> its id, which the REST API does not show."""
+
+
+def endpoint_view(answer: Mapping[str, Any], entity_ids: EntityIds | None = None, **more: Any) -> EndpointView:
+    """A page's view of one `ServingEndpointDetailed`; `more` are fields that are not in it."""
+    config = _config_view(answer.get("config"), entity_ids or {})
+    pending = _config_view(answer.get("pending_config"), entity_ids or {})
     entities = (config or pending or ConfigView(0, ())).entities
     state = answer.get("state", {})
     return EndpointView(
@@ -97,18 +153,23 @@ def endpoint_view(answer: Mapping[str, Any]) -> EndpointView:
         config_update=state.get("config_update", "NOT_UPDATING"),
         config=config,
         pending=pending,
-        is_mine=answer.get("permission_level") == "CAN_MANAGE",
+        level=answer.get("permission_level", "CAN_VIEW"),
+        is_stopped=state.get("suspend") == "STOPPED",
+        tags=tuple(answer.get("tags") or ()),
+        email_notifications=answer.get("email_notifications") or {},
+        **more,
     )
 
 
-def _config_view(raw: Mapping[str, Any] | None) -> ConfigView | None:
+def _config_view(raw: Mapping[str, Any] | None, entity_ids: EntityIds) -> ConfigView | None:
     """None when there is no such config or it serves nothing."""
     entities = (raw or {}).get("served_entities") or []
     if raw is None or not entities:
         return None
     shares = _shares(raw)
+    version = int(raw.get("config_version", 0))
     rows = (_entity_row(entity, shares, position) for position, entity in enumerate(entities))
-    return ConfigView(int(raw.get("config_version", 0)), tuple(rows))
+    return ConfigView(version, tuple(replace(row, entity_id=entity_ids.get((version, row.name), "")) for row in rows))
 
 
 def _shares(raw: Mapping[str, Any]) -> dict[str, int]:
@@ -132,6 +193,9 @@ def _entity_row(raw: Mapping[str, Any], shares: Mapping[str, int], position: int
         message=state.get("deployment_state_message", ""),
         traffic_percentage=shares.get(raw.get("name", ""), 0),
         tone=position % TONES + 1,
+        lowest_concurrency=raw.get("min_provisioned_concurrency"),
+        highest_concurrency=raw.get("max_provisioned_concurrency"),
+        environment_vars=tuple(raw.get("environment_vars") or ()),
     )
 
 

@@ -1,22 +1,118 @@
-"""The console's way to endpoints: the same operations as the REST API, everything scoped to one workspace."""
+"""The console's way to endpoints: the same operations as the REST API, for one person in one workspace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.exceptions import ValidationError
 
 from sandbox.console.endpoint_pages import EndpointView, endpoint_view
-from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist, rest_exception_handler
-from sandbox.serving import operations
+from sandbox.errors import ApiError, InvalidParameterValue, ResourceDoesNotExist, rest_exception_handler
+from sandbox.serving import access, operations
+from sandbox.serving.access import CAN_VIEW
 from sandbox.serving.inputs import ConfigInput, EndpointInput
-from sandbox.serving.models import DeploymentEvent, Endpoint
+from sandbox.serving.models import DeploymentEvent, Endpoint, PermissionLevel
 from sandbox.serving.representation import detailed
 from sandbox.serving.serializers import read_config, read_endpoint
-from sandbox.workspaces.models import User, Workspace
+from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OpenEndpoint:
+    """An endpoint that `caller` may at least view: its row and what pages show of it."""
+
+    caller: Caller
+    row: Endpoint
+    view: EndpointView
+
+    @property
+    def name(self) -> str:
+        return self.view.name
+
+    @property
+    def answer(self) -> Json:
+        """What GET answers to this person."""
+        return detailed(self.row, self.caller.workspace, self.view.level)
+
+
+def list_endpoints(caller: Caller) -> list[EndpointView]:
+    """What the person may view, by name, the preconfigured endpoints among it."""
+    found = operations.list_endpoints(caller.workspace)
+    levels = access.levels_of(found, caller)
+    return [_view(caller, row, levels[row.id]) for row in found if row.id in levels]
+
+
+def find(caller: Caller, name: str, needs: PermissionLevel = CAN_VIEW) -> OpenEndpoint:
+    """One endpoint; Http404 for one that the person may not know of, PermissionDenied when she has less than `needs`."""
+    try:
+        row = operations.get_endpoint(caller.workspace, name)
+    except ResourceDoesNotExist as error:
+        raise Http404(error.message) from error
+    level = access.level_of(row, caller)
+    if level is None:
+        raise Http404(f"Serving endpoint with name {name} not found.")
+    try:
+        access.require_level(row, caller, needs)
+    except ApiError as error:
+        raise PermissionDenied(error.message) from error
+    return OpenEndpoint(caller, row, _view(caller, row, level))
+
+
+def events(row: Endpoint) -> QuerySet[DeploymentEvent]:
+    """What happened to the endpoint, newest first."""
+    return operations.deployment_events(row).order_by("-at", "-id")
+
+
+def create(caller: Caller, body: Json) -> None:
+    """Create from the body that the REST API takes. Raises an ApiError whose message helps."""
+    asked = checked_endpoint(body)
+    access.check_secrets(caller, asked.config)
+    operations.create_endpoint(caller.workspace, person(caller.user), asked)
+
+
+def update_config(found: OpenEndpoint, config: Json) -> None:
+    """Begin a config update from the body that the REST API takes. Raises an ApiError whose message helps."""
+    asked = checked_config(config)
+    access.check_secrets(found.caller, asked)
+    operations.update_config(found.caller.workspace, found.name, asked)
+
+
+def checked_endpoint(body: Json) -> EndpointInput:
+    """Raises InvalidParameterValue with the sentence of the REST API."""
+    try:
+        return read_endpoint(body)
+    except ValidationError as error:
+        raise InvalidParameterValue(sentence(error)) from error
+
+
+def checked_config(config: Json) -> ConfigInput:
+    """Raises InvalidParameterValue with the sentence of the REST API."""
+    try:
+        return read_config(config)
+    except ValidationError as error:
+        raise InvalidParameterValue(sentence(error)) from error
+
+
+def sentence(error: ValidationError) -> str:
+    """What the REST API would answer."""
+    answer = rest_exception_handler(error, {})
+    assert answer is not None
+    return str(answer.data["message"])
+
+
+def _view(caller: Caller, row: Endpoint, level: PermissionLevel) -> EndpointView:
+    ids = {(config.config_version, entity.name): entity.id for config in row.configs.all() for entity in config.entities.all()}
+    is_shared = row.workspace_id != caller.workspace.id
+    return endpoint_view(detailed(row, caller.workspace, level), ids, is_preconfigured=is_shared, sees_table=caller.is_admin)
+
+
+# --- the split ---------------------------------------------------------------------------------
 
 SHARE_PREFIX = "share:"
 _UPDATABLE = (
@@ -34,65 +130,6 @@ _UPDATABLE = (
 """What of a served entity's answer is sent back when only the split changes."""
 
 
-def list_endpoints(workspace: Workspace) -> list[EndpointView]:
-    """The workspace's own endpoints and the preconfigured ones, by name."""
-    return [endpoint_view(detailed(endpoint, workspace)) for endpoint in operations.list_endpoints(workspace)]
-
-
-def find(workspace: Workspace, name: str) -> EndpointView:
-    """One endpoint that this workspace sees; raises Http404 for any other."""
-    return endpoint_view(detailed(_row(workspace, name), workspace))
-
-
-def events(workspace: Workspace, name: str) -> QuerySet[DeploymentEvent]:
-    """What happened to the endpoint, newest first."""
-    return operations.deployment_events(_row(workspace, name)).order_by("-at", "-id")
-
-
-def create(workspace: Workspace, user: User, body: dict[str, Any]) -> None:
-    """Create from the body that the REST API takes. Raises an ApiError whose message helps."""
-    operations.create_endpoint(workspace, person(user), _read_endpoint(body))
-
-
-def delete(workspace: Workspace, name: str) -> None:
-    """Raises Http404 or PermissionDenied."""
-    try:
-        operations.delete_endpoint(workspace, name)
-    except ResourceDoesNotExist as error:
-        raise Http404 from error
-
-
-def _row(workspace: Workspace, name: str) -> Endpoint:
-    try:
-        return operations.get_endpoint(workspace, name)
-    except ResourceDoesNotExist as error:
-        raise Http404(error.message) from error
-
-
-def _read_endpoint(body: dict[str, Any]) -> EndpointInput:
-    try:
-        return read_endpoint(body)
-    except ValidationError as error:
-        raise InvalidParameterValue(_sentence(error)) from error
-
-
-def _read_config(body: dict[str, Any]) -> ConfigInput:
-    try:
-        return read_config(body)
-    except ValidationError as error:
-        raise InvalidParameterValue(_sentence(error)) from error
-
-
-def _sentence(error: ValidationError) -> str:
-    """What the REST API would answer."""
-    answer = rest_exception_handler(error, {})
-    assert answer is not None
-    return str(answer.data["message"])
-
-
-# --- the split ---------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class TrafficRow:
     """One served entity in the form that changes the split; `share` is what its field shows."""
@@ -104,7 +141,7 @@ class TrafficRow:
 
 def traffic_rows(endpoint: EndpointView, typed: Mapping[str, str] | None = None) -> list[TrafficRow]:
     """A row for each entity of the active config; none where the split cannot be changed here."""
-    if endpoint.config is None or endpoint.kind != "custom" or not endpoint.is_mine:
+    if endpoint.config is None or endpoint.kind != "custom" or not endpoint.can_manage:
         return []
     return [
         TrafficRow(entity.name, (typed or {}).get(SHARE_PREFIX + entity.name, str(entity.traffic_percentage)), entity.tone)
@@ -112,9 +149,9 @@ def traffic_rows(endpoint: EndpointView, typed: Mapping[str, str] | None = None)
     ]
 
 
-def change_traffic(workspace: Workspace, endpoint: EndpointView, typed: Mapping[str, str]) -> None:
+def change_traffic(found: OpenEndpoint, typed: Mapping[str, str]) -> None:
     """Begin a config update with the same entities and the typed split. Raises an ApiError whose message helps."""
-    config = detailed(_row(workspace, endpoint.name), workspace).get("config")
+    config = found.answer.get("config")
     if config is None:
         raise InvalidParameterValue("This endpoint has no active config yet. Wait until it is ready, then change the split.")
     entities = config["served_entities"]
@@ -122,9 +159,16 @@ def change_traffic(workspace: Workspace, endpoint: EndpointView, typed: Mapping[
         {"served_entity_name": entity["name"], "traffic_percentage": typed.get(SHARE_PREFIX + entity["name"], "")}
         for entity in entities
     ]
-    body = {
-        "served_entities": [{name: entity[name] for name in _UPDATABLE if name in entity} for entity in entities],
-        "traffic_config": {"routes": routes},
-        "auto_capture_config": {k: v for k, v in config.get("auto_capture_config", {}).items() if k != "state"} or None,
-    }
-    operations.update_config(workspace, endpoint.name, _read_config(body))
+    update_config(
+        found,
+        {
+            "served_entities": [{name: entity[name] for name in _UPDATABLE if name in entity} for entity in entities],
+            "traffic_config": {"routes": routes},
+            "auto_capture_config": capture_config(config) or None,
+        },
+    )
+
+
+def capture_config(config: Mapping[str, Any]) -> Json:
+    """`auto_capture_config` as it was sent: without the state that the answer adds."""
+    return {name: value for name, value in config.get("auto_capture_config", {}).items() if name != "state"}

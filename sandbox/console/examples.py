@@ -10,7 +10,8 @@ from sandbox.registry import mlflow_store
 from sandbox.registry.example_models import EXAMPLES, install_models
 from sandbox.registry.mlflow_store import RegisteredModel
 from sandbox.serving.entity_rules import default_name
-from sandbox.workspaces.models import User, Workspace
+from sandbox.workspaces.members import Caller
+from sandbox.workspaces.models import Workspace
 
 CUSTOM_ENDPOINT = "example-churn"
 EXTERNAL_ENDPOINT = "example-chat"
@@ -40,14 +41,14 @@ def deployable(there: Sequence[str]) -> Deployable:
     return Deployable(CUSTOM_ENDPOINT, tuple(name for name in (CUSTOM_ENDPOINT, EXTERNAL_ENDPOINT) if name not in there))
 
 
-def deploy_one_of_each(workspace: Workspace, user: User) -> list[str]:
+def deploy_one_of_each(caller: Caller) -> list[str]:
     """Create the example endpoints that are not there; returns their names. Installs the example models when they are missing."""
-    there = {endpoint.name for endpoint in endpoints.list_endpoints(workspace)}
+    there = {endpoint.name for endpoint in endpoints.list_endpoints(caller)}
     bodies = {CUSTOM_ENDPOINT: _custom_body, EXTERNAL_ENDPOINT: _external_body}
     created = []
     for name in deployable(list(there)).todo:
         try:
-            endpoints.create(workspace, user, {"name": name, "config": bodies[name](workspace)})
+            endpoints.create(caller, {"name": name, "config": bodies[name](caller.workspace)})
         except ResourceAlreadyExists:
             continue  # a second click, or another tab
         created.append(name)

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
 
 from sandbox.console.json_text import readable
+from sandbox.console.pairs import PairsField
+from sandbox.serving.serializers import MAX_DESCRIPTION_CHARACTERS
 
-SIZES = [("Small", "Small"), ("Medium", "Medium"), ("Large", "Large")]
 TASKS = [("llm/v1/chat", "Chat"), ("llm/v1/completions", "Completions"), ("llm/v1/embeddings", "Embeddings")]
 KINDS = [("custom", "Custom model"), ("external", "External model")]
 MODEL_SEPARATOR = "@"
@@ -25,15 +26,19 @@ NO_HELP = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false
 """Names and identifiers are not words."""
 
 
-def _identifier() -> forms.TextInput:
+def identifier() -> forms.TextInput:
     return forms.TextInput(attrs=NO_HELP)
 
 
 class EndpointInput(forms.Form):
     """The endpoint itself: its name and which of the two kinds that people create."""
 
-    name = forms.CharField(label="Endpoint name", max_length=63, validators=[name_rule], widget=_identifier())
+    name = forms.CharField(label="Endpoint name", max_length=63, validators=[name_rule], widget=identifier())
     kind = forms.ChoiceField(label="Type", choices=KINDS, initial="custom", widget=forms.RadioSelect)
+    description = forms.CharField(
+        label="Description", required=False, max_length=MAX_DESCRIPTION_CHARACTERS, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    tags = PairsField(label="Tags", value_needed=False, rows=2)
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -44,60 +49,34 @@ class EndpointInput(forms.Form):
         return name
 
 
-class ServedEntityInput(forms.Form):
-    """One served model: which version, how large, and its share of the traffic."""
+class CaptureInput(forms.Form):
+    """Where the calls are logged. All three left as they are: the table that every endpoint has here."""
 
-    model = forms.ChoiceField(label="Model and version")
-    name = forms.CharField(label="Served name", required=False, max_length=63, validators=[name_rule], widget=_identifier())
-    workload_size = forms.ChoiceField(label="Size", choices=SIZES, initial="Small")
-    traffic_percentage = forms.IntegerField(
-        label="Traffic",
-        min_value=0,
-        max_value=100,
-        error_messages={"required": "Say how much of the traffic it gets, from 0 to 100."},
-    )
-    scale_to_zero_enabled = forms.BooleanField(label="Scale to zero when idle", required=False)
+    enabled = forms.BooleanField(label="Log every call to an inference table", required=False, initial=True)
+    catalog_name = forms.CharField(label="Catalog", required=False, max_length=100, initial="main", widget=identifier())
+    schema_name = forms.CharField(label="Schema", required=False, max_length=100, initial="default", widget=identifier())
+    table_name_prefix = forms.CharField(label="Table prefix", required=False, max_length=100, widget=identifier())
 
-    def __init__(self, *args: Any, versions: Sequence[tuple[str, Any]] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _choose_from(self.fields["model"], [("", "Choose a version"), *versions])
+    def value_of(self, name: str) -> Any:
+        """The checked value, or as it stands in the form."""
+        return getattr(self, "cleaned_data", {}).get(name, self[name].value())
 
-    @property
-    def model_and_version(self) -> tuple[str, str]:
-        model, _, version = self.cleaned_data["model"].rpartition(MODEL_SEPARATOR)
-        return model, version
-
-
-if TYPE_CHECKING:  # the class takes its type argument in the stubs only
-    ServedEntitySet = forms.BaseFormSet[ServedEntityInput]
-else:
-    ServedEntitySet = forms.BaseFormSet
-
-
-class _ServedEntities(ServedEntitySet):
-    """All served models of one config; their shares must add up to 100."""
-
-    def clean(self) -> None:
-        if any(self.errors):
-            return
-        total = sum(form.cleaned_data["traffic_percentage"] for form in self.forms)
-        if total != 100:
-            raise forms.ValidationError(f"The traffic adds up to {total} %, not 100 %. Change the shares until the sum is 100.")
-
-
-ServedEntitiesInput = forms.formset_factory(
-    ServedEntityInput, formset=_ServedEntities, extra=0, min_num=1, max_num=10, validate_min=True, validate_max=True
-)
+    def body(self) -> dict[str, Any]:
+        """`auto_capture_config`; empty when everything is as it would be without."""
+        if not self.value_of("enabled"):
+            return {"enabled": False}
+        named = {name: self.value_of(name) for name in ("catalog_name", "schema_name", "table_name_prefix")}
+        if named == {"catalog_name": "main", "schema_name": "default", "table_name_prefix": ""}:
+            return {}
+        return {name: value for name, value in named.items() if value} | {"enabled": True}
 
 
 class ExternalModelInput(forms.Form):
     """A provider's model; the key is taken in and never shown again."""
 
     task = forms.ChoiceField(label="Task", choices=TASKS, initial="llm/v1/chat")
-    model = forms.CharField(label="Model name at the provider", max_length=100, initial="gpt-4o-mini", widget=_identifier())
-    served_name = forms.CharField(
-        label="Served name", required=False, max_length=63, validators=[name_rule], widget=_identifier()
-    )
+    model = forms.CharField(label="Model name at the provider", max_length=100, initial="gpt-4o-mini", widget=identifier())
+    served_name = forms.CharField(label="Served name", required=False, max_length=63, validators=[name_rule], widget=identifier())
     api_key_plaintext = forms.CharField(
         label="API key", required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
     )
@@ -153,10 +132,10 @@ class PromptInput(forms.Form):
 
     def __init__(self, *args: Any, endpoints: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _choose_from(self.fields["endpoint"], [(name, name) for name in endpoints])
+        choose_from(self.fields["endpoint"], [(name, name) for name in endpoints])
 
 
-def _choose_from(field: forms.Field, choices: Sequence[tuple[str, Any]]) -> None:
+def choose_from(field: forms.Field, choices: Sequence[tuple[str, Any]]) -> None:
     assert isinstance(field, forms.ChoiceField)
     field.choices = choices
 

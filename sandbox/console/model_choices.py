@@ -19,3 +19,12 @@ def value_of(version: ModelVersion) -> str:
 def _words(version: ModelVersion) -> str:
     aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
     return f"{version.name}, version {version.version}{aliases}"
+
+
+def with_chosen(choices: list[tuple[str, Any]], chosen: Iterable[tuple[str, str]]) -> list[tuple[str, Any]]:
+    """The same with versions that a config serves already, though the registry does not name them (any more)."""
+    there = {value for _, versions in choices for value, _ in versions}
+    wanted = {f"{model}{MODEL_SEPARATOR}{version}": (model, version) for model, version in chosen if model}
+    missing = {value: pair for value, pair in wanted.items() if value not in there}
+    more = [(value, f"{model}, version {version} (served now)") for value, (model, version) in missing.items()]
+    return [*choices, ("Served now", more)] if more else choices

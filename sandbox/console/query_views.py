@@ -6,42 +6,45 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from sandbox.console import endpoints, query_examples, samples
+from sandbox.console.endpoints import OpenEndpoint
 from sandbox.console.inputs import InvocationInput, PromptInput, all_errors
 from sandbox.console.loopback import Exchange, invoke
-from sandbox.console.requests import PageRequest
+from sandbox.console.requests import PageRequest, caller_of, endpoint_page
 from sandbox.workspaces.sessions import user_of, workspace_of
 
 
-@login_required
-@require_http_methods(["GET", "POST"])
-def endpoint_query(request: PageRequest, name: str) -> HttpResponse:
+@endpoint_page("GET", "POST")
+def endpoint_query(request: PageRequest, found: OpenEndpoint) -> HttpResponse:
     """The query panel; a POST sends the typed body through the gateway and shows what came back."""
-    workspace = workspace_of(request)
-    endpoint = endpoints.find(workspace, name)
+    endpoint, workspace = found.view, found.caller.workspace
     example = query_examples.example_for(workspace, endpoint)
     typed = InvocationInput(request.POST) if request.method == "POST" else None
     shown: dict[str, Any] = {"endpoint": endpoint, "tab": "query"}
     if typed is not None:
-        shown |= _send(request, name, typed)
+        if not endpoint.can_query:
+            raise PermissionDenied(f"User does not have permission 'Query' on Endpoint {endpoint.name}.")
+        shown |= _send(found, typed)
     if request.htmx:
         return render(request, "sandbox/_exchange.html", shown)
     shown |= {
         "invocation": typed or InvocationInput(initial={"body": example.body, "times": 1}),
         "example_note": example.note,
-        "samples": samples.query_samples(settings.SITE_URL, name, endpoint.task, example.body),
+        "samples": samples.query_samples(settings.SITE_URL, endpoint.name, endpoint.task, example.body),
     }
     return render(request, "sandbox/endpoint_query.html", shown)
 
 
-def _send(request: PageRequest, name: str, typed: InvocationInput) -> dict[str, Any]:
+def _send(found: OpenEndpoint, typed: InvocationInput) -> dict[str, Any]:
     if not typed.is_valid():
         return {"problem": all_errors(typed)}
-    series = invoke(workspace_of(request), user_of(request), name, typed.cleaned_data["body"], typed.cleaned_data["times"])
+    caller = found.caller
+    series = invoke(caller.workspace, caller.user, found.name, typed.cleaned_data["body"], typed.cleaned_data["times"])
     return {"exchange": series.last, "series": series if len(series.exchanges) > 1 else None}
 
 
@@ -62,7 +65,7 @@ class Reply:
 @require_http_methods(["GET", "POST"])
 def playground(request: PageRequest) -> HttpResponse:
     """A prompt to one of the workspace's chat or embeddings endpoints."""
-    by_name = {e.name: e for e in endpoints.list_endpoints(workspace_of(request)) if e.task in _BODY_OF}
+    by_name = {e.name: e for e in endpoints.list_endpoints(caller_of(request)) if e.task in _BODY_OF and e.can_query}
     typed = PromptInput(request.POST or None, endpoints=list(by_name), initial={"prompt": "When does an endpoint scale to zero?"})
     shown: dict[str, Any] = {"choices": by_name, "prompt": typed}
     if request.method == "POST":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.console.json_text import readable
+from sandbox.console.sql_code import sql_sample
 
 TOKEN_PLACE = "<your access token>"  # noqa: S105 - what the learner replaces
 
@@ -31,6 +32,7 @@ def query_samples(site_url: str, endpoint: str, task: str, body: dict[str, Any])
     samples = [Sample("curl", _curl(site_url, endpoint, body)), Sample("Python", _python(site_url, endpoint, body))]
     if task.startswith("llm/"):
         samples.append(Sample("OpenAI", _openai(site_url, endpoint, task, body)))
+    samples.append(Sample("SQL", sql_sample(endpoint, task, body)))
     return samples
 
 

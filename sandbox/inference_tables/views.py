@@ -16,7 +16,7 @@ from sandbox.inference_tables.csv_export import csv_text
 from sandbox.inference_tables.page_data import TablePage
 from sandbox.inference_tables.sql import SqlFailed, SqlResult, run_select
 from sandbox.workspaces.models import Workspace
-from sandbox.workspaces.sessions import workspace_of
+from sandbox.workspaces.sessions import admin_workspace_of
 
 SHOWN_ROWS = 200
 """Of a query's result on the page; the CSV has all."""
@@ -27,7 +27,7 @@ SHOWN_ROWS = 200
 @require_GET
 def inference_table(request: HttpRequest, name: str) -> HttpResponse:
     """Newest rows and counts, kept up to date; below them a box for SQL."""
-    workspace = workspace_of(request)
+    workspace = admin_workspace_of(request)
     page = page_data.table_page(workspace.id, name)
     context = _captured(workspace, page, request.GET.get("page"))
     if _is_fragment(request):
@@ -41,7 +41,7 @@ def inference_table(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def inference_table_row(request: HttpRequest, name: str, request_id: str) -> HttpResponse:
     """One request and its response, as they were sent."""
-    workspace = workspace_of(request)
+    workspace = admin_workspace_of(request)
     page = page_data.table_page(workspace.id, name)
     try:
         row = operations.read_row(workspace.id, page.table, request_id)
@@ -60,7 +60,7 @@ def inference_table_row(request: HttpRequest, name: str, request_id: str) -> Htt
 @require_POST
 def inference_table_sql(request: HttpRequest, name: str) -> HttpResponse:
     """Run the statement; what was typed stays, whatever comes of it."""
-    workspace = workspace_of(request)
+    workspace = admin_workspace_of(request)
     page = page_data.table_page(workspace.id, name)
     context, status = _answer(workspace, request.POST.get("sql", ""))
     context |= _head(page)
@@ -74,7 +74,7 @@ def inference_table_sql(request: HttpRequest, name: str) -> HttpResponse:
 @require_POST
 def inference_table_csv(request: HttpRequest, name: str) -> HttpResponse:
     """The result of the statement as a file; when it fails, the page that says why."""
-    workspace = workspace_of(request)
+    workspace = admin_workspace_of(request)
     page = page_data.table_page(workspace.id, name)
     context, status = _answer(workspace, request.POST.get("sql", ""))
     result = context.get("result")

@@ -1,4 +1,4 @@
-"""Pages for access tokens and secrets of one's own workspace."""
+"""Pages for one's own access tokens, the workspace's secrets, and the choice of the workspace."""
 
 from contextlib import suppress
 from typing import Any
@@ -17,7 +17,7 @@ from sandbox.errors import ResourceAlreadyExists, ResourceDoesNotExist
 from sandbox.workspaces import operations, secret_store
 from sandbox.workspaces.inputs import SecretInput, TokenInput
 from sandbox.workspaces.models import SecretScope, Workspace
-from sandbox.workspaces.sessions import user_of, workspace_of
+from sandbox.workspaces.sessions import admin_workspace_of, choose_workspace, user_of, workspace_of
 
 
 @login_required
@@ -36,7 +36,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
             context["input"] = TokenInput()
         else:
             status = 422
-    context["tokens"] = operations.list_tokens(workspace_of(request)).select_related("user")
+    context["tokens"] = operations.list_tokens(workspace_of(request), user_of(request))
     return render(request, "sandbox/tokens.html", context, status=status)
 
 
@@ -44,7 +44,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
     try:
-        operations.revoke_token(workspace_of(request), token_id)
+        operations.revoke_token(workspace_of(request), token_id, user_of(request))
     except ResourceDoesNotExist as error:
         raise Http404(error.message) from error
     messages.success(request, "The token is revoked. Calls with it are refused from now on.")
@@ -57,7 +57,7 @@ def revoke_token(request: HttpRequest, token_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def secrets(request: HttpRequest) -> HttpResponse:
     """Scopes and keys; values go in and never come out."""
-    workspace = workspace_of(request)
+    workspace = admin_workspace_of(request)
     secret_input = SecretInput(request.POST or None)
     if request.method == "POST" and secret_input.is_valid():
         _put(workspace, **secret_input.cleaned_data)
@@ -75,13 +75,22 @@ def delete_secret(request: HttpRequest, scope: str) -> HttpResponse:
     key = request.POST.get("key", "")
     try:
         if key:
-            secret_store.delete_secret(workspace_of(request), scope, key)
+            secret_store.delete_secret(admin_workspace_of(request), scope, key)
         else:
-            secret_store.delete_scope(workspace_of(request), scope)
+            secret_store.delete_scope(admin_workspace_of(request), scope)
     except ResourceDoesNotExist as error:
         raise Http404(error.message) from error
     messages.success(request, f"Deleted the {'secret ' + key if key else 'scope ' + scope}.")
     return redirect(reverse("secrets"))
+
+
+@login_required
+@require_POST
+def open_workspace(request: HttpRequest, workspace_id: str) -> HttpResponse:
+    """Work in another workspace from now on: one's own, or one that one is a member of."""
+    workspace = choose_workspace(request, workspace_id)
+    messages.success(request, f"You now work in the workspace {workspace.name}.")
+    return redirect("sandbox_home")
 
 
 @transaction.atomic

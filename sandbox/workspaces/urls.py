@@ -32,6 +32,7 @@ page_urls: list[URLPattern | URLResolver] = [
     path("sandbox/tokens/", pages.tokens, name="tokens"),
     path("sandbox/tokens/<str:token_id>/revoke/", pages.revoke_token, name="revoke_token"),
     path("sandbox/secrets/", pages.secrets, name="secrets"),
+    path("sandbox/workspaces/<str:workspace_id>/open/", pages.open_workspace, name="open_workspace"),
     path("sandbox/secrets/<str:scope>/delete/", pages.delete_secret, name="delete_secret"),
 ]
 

@@ -29,7 +29,9 @@ STATUSES = {
     "DEPLOYMENT_READY": Status("Ready", "circle-check", "success"),
     "DEPLOYMENT_RECOVERING": Status("Recovering", "repeat", "warning"),
     "DEPLOYMENT_FAILED": Status("Failed", "circle-x", "danger"),
-    "DEPLOYMENT_ABORTED": Status("Aborted", "ban", "danger"),
+    "DEPLOYMENT_ABORTED": Status("Aborted", "ban", "warning"),
+    "STOPPED": Status("Stopped", "player-stop", "idle"),
+    "AT_ZERO": Status("At zero", "zzz", "idle"),
 }
 
 

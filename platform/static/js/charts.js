@@ -1,4 +1,5 @@
-/* Draws every [data-chart] (an ECharts option as JSON) in the colours of the theme; loads the library only where there is a chart. */
+/* Draws every [data-chart] (an ECharts option as JSON) in the colours of the theme; loads the library only where there is a chart.
+   In a live part the picture stays (hx-preserve) and [data-chart-for] beside it brings the new option in data-chart-option. */
 (() => {
   const library = document.currentScript.dataset.library;
   let loading = null;
@@ -34,6 +35,7 @@
     if (option.legend) full.legend = { ...option.legend, textStyle: { color: colour("--chart-text"), ...option.legend.textStyle } };
     if (option.xAxis) full.xAxis = axis(option.xAxis);
     if (option.yAxis) full.yAxis = axis(option.yAxis);
+    if (option.series) full.series = option.series.map((one) => (one.tone ? { ...one, color: colour(PALETTE[one.tone - 1]) } : one));
     full.tooltip = option.tooltip && {
       backgroundColor: colour("--chart-tip"), borderColor: colour("--chart-grid"), textStyle: { color: colour("--chart-text") }, ...option.tooltip,
     };
@@ -41,16 +43,17 @@
   };
 
   const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => window.echarts?.getInstanceByDom(target)?.resize()));
-  const draw = (element) => {
+  const draw = (element, option) => {
     const chart = window.echarts.getInstanceByDom(element) || window.echarts.init(element, null, { renderer: "canvas" });
-    chart.setOption(themed(JSON.parse(element.dataset.chart)), true);
+    chart.setOption(themed(JSON.parse(option)), true);
     watch.observe(element);
   };
   const drawAll = async () => {
-    const elements = document.querySelectorAll("[data-chart]");
-    if (!elements.length) return;
+    const wanted = [...document.querySelectorAll("[data-chart]")].map((element) => [element, element.dataset.chart]);
+    document.querySelectorAll("[data-chart-for]").forEach(({ dataset }) => wanted.push([document.getElementById(dataset.chartFor), dataset.chartOption]));
+    if (!wanted.length) return;
     await load();
-    elements.forEach(draw);
+    wanted.forEach(([element, option]) => { if (element?.isConnected) draw(element, option); });
   };
 
   drawAll();

@@ -12,9 +12,22 @@
     const part = livePart(event);
     if (part && (document.hidden || isTyping(part))) event.preventDefault();
   });
+  /* what was scrolled stays where it was; a log that was at its end ([data-keep-end]) stays at its end */
+  const scrolled = (part) => [...part.querySelectorAll("pre[id], .table-responsive[id]")].map((box) => ({
+    id: box.id, top: box.scrollTop, left: box.scrollLeft,
+    atEnd: box.hasAttribute("data-keep-end") && box.scrollTop + box.clientHeight >= box.scrollHeight - 4,
+  }));
+  const scrollBack = (places) => places.forEach(({ id, top, left, atEnd }) => {
+    const box = document.getElementById(id);
+    if (box) { box.scrollTop = atEnd ? box.scrollHeight : top; box.scrollLeft = left; }
+  });
+  let places = [];
+  document.querySelectorAll("[data-keep-end]").forEach((box) => { box.scrollTop = box.scrollHeight; });
+
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = livePart(event);
     if (!part || !event.detail.shouldSwap) return;
+    places = scrolled(part);
     const answer = event.detail.serverResponse;
     if (last.get(part) === answer) { event.detail.shouldSwap = false; say(part, `refreshed ${time()}`); }
     last.set(part, answer);
@@ -23,6 +36,7 @@
     const part = document.getElementById(event.detail.target?.id) || event.detail.elt;
     if (!part?.matches?.("[data-live]")) return;
     last.set(part, event.detail.xhr.responseText);
+    scrollBack(places);
     say(part, `refreshed ${time()}`);
     document.dispatchEvent(new CustomEvent("livechange"));
   });

@@ -117,7 +117,7 @@ def test_a_row_without_a_model_says_so(learner: User, client_of: Any) -> None:
         "entities-0-traffic_percentage": "100",
     }
     html = client_of(learner).post("/sandbox/serving/new/", form).content.decode()
-    assert "This field is required." in html.split('id="error_entities-0-model"')[1].split("</div>")[0]
+    assert "Choose a version from your registry." in html.split('id="error_entities-0-model"')[1].split("</div>")[0]
 
 
 def test_a_new_split_starts_an_update_with_the_same_entities(churn: Endpoint, learner: User, client_of: Any) -> None:

@@ -22,7 +22,7 @@ def config(version: int, **shares: int) -> dict[str, Any]:
 def test_it_works() -> None:
     view = endpoint_view(answer(config=config(3, champion=80, challenger=20), permission_level="CAN_MANAGE"))
     assert view.config is not None
-    assert (view.kind, view.config.version, view.is_mine) == ("custom", 3, True)
+    assert (view.kind, view.config.version, view.can_manage) == ("custom", 3, True)
     assert view.config.traffic_words == "champion 80 %, challenger 20 %"
     assert [entity.tone for entity in view.config.entities] == [1, 2]
 
@@ -51,4 +51,5 @@ def test_an_external_model_names_its_provider() -> None:
 
 
 def test_a_preconfigured_endpoint_is_not_the_learners() -> None:
-    assert not endpoint_view(answer(permission_level="CAN_QUERY")).is_mine
+    view = endpoint_view(answer(permission_level="CAN_QUERY"))
+    assert (view.can_query, view.can_manage) == (True, False)

@@ -21,8 +21,8 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("task", "body"), BODIES)
 def test_a_query_in_every_language(task: str, body: dict[str, Any]) -> None:
     samples = {sample.label: sample.code for sample in query_samples(HOST, "churn", task, body)}
-    assert list(samples) == ["curl", "Python"] + (["OpenAI"] if task else [])
-    for label in samples.keys() - {"curl"}:
+    assert list(samples) == ["curl", "Python", *(["OpenAI"] if task else []), "SQL"]
+    for label in samples.keys() - {"curl", "SQL"}:
         compile(samples[label], label, "exec")
     words = shlex.split(samples["curl"].replace("\\\n", " "))
     assert json.loads(words[words.index("-d") + 1]) == body
