@@ -113,14 +113,7 @@ def count_logged(client: ProofClient, calls: int, rows: int) -> Observation:
         {"do": "call", "as": "calls", "count": calls, "rows": rows},
         {"do": "sql", "as": "table", "statement": "SELECT count(*) FROM {table}"},
     ]
-    table = {
-        "enabled": True,
-        "catalog_name": "main",
-        "schema_name": "default",
-        "table_name_prefix": client.endpoint_name("table"),
-    }
-    more = {"ai_gateway": {"inference_table_config": table}}
-    seen = play(client, steps, {"shares": {"1": 100}, "more": more})
+    seen = play(client, steps)
     facts = {"logged": seen.facts["table.value"], "scored": calls * rows, "calls": calls, "rows": rows}
     return Observation(facts, seen.exchanges, seen.rows)
 
