@@ -1,10 +1,12 @@
 """Every wrong input gets its documented status, code and a sentence that helps; the neighbours are answered."""
 
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import pandas as pd
 import pytest
 
 from tests.stack import Stack, wait_for
@@ -23,7 +25,7 @@ def ask(http: httpx.Client, endpoint: str, body: Any, **headers: str) -> httpx.R
     ("body", "status", "code", "part"),
     [
         ("{broken", 400, "BAD_REQUEST", "valid JSON"),
-        ('{"dataframe_records": [{"a": NaN, "b": 1, "c": 1}]}', 400, "BAD_REQUEST", "send null"),
+        ('{"dataframe_records": [{"a": NaN, "b": 1, "c": 1}]}', 400, "BAD_REQUEST", "unexpected error while evaluating"),
         ({**GOOD, "instances": [[1, 2, 3]]}, 400, "BAD_REQUEST", "exactly one of the input fields"),
         ({"rows": []}, 400, "BAD_REQUEST", "exactly one of the input fields"),
         ([1, 2], 400, "BAD_REQUEST", "Received a list"),
@@ -39,10 +41,24 @@ def test_a_wrong_body(http: httpx.Client, adder: str, body: Any, status: int, co
     assert part in answer.json()["message"]
 
 
-def test_null_in_a_double_column_reaches_the_model_as_nan(http: httpx.Client, adder: str) -> None:
-    """NaN + 1 + 1 is NaN, which JSON writes as null. (scikit-learn's own predict refuses NaN for this estimator.)"""
+def test_what_scikit_learn_raises_on_is_the_callers_error(http: httpx.Client, adder: str) -> None:
+    """Null is NaN in a column of doubles; this estimator refuses NaN, and so does its ONNX form."""
     answer = ask(http, adder, {"dataframe_records": [{"a": None, "b": 1, "c": 1}]})
-    assert (answer.status_code, answer.json()) == (200, {"predictions": [None]})
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "BAD_REQUEST")
+    assert "Input X contains NaN" in answer.json()["stack_trace"]
+
+
+def test_csv_and_parquet_are_read_and_other_types_are_415(http: httpx.Client, adder: str) -> None:
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": [2.5, 0.5], "c": [0.25, 1.0]})
+    file = io.BytesIO()
+    table.to_parquet(file)
+    kinds = {"text/csv": table.to_csv(index=False).encode(), "application/vnd.apache.parquet": file.getvalue()}
+    for kind, content in kinds.items():
+        answer = ask(http, adder, content, **{"Content-Type": kind})
+        assert (answer.status_code, answer.json()) == (200, {"predictions": [pytest.approx(3.75), pytest.approx(3.5)]}), kind
+    answer = ask(http, adder, GOOD, **{"Content-Type": "text/plain"})
+    assert answer.status_code == 415
+    assert "application/vnd.apache.parquet" in answer.json()["message"]
 
 
 def test_a_body_over_the_limit_is_413(http: httpx.Client, adder: str) -> None:
