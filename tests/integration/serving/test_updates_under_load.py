@@ -27,6 +27,7 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
     versions: list[tuple[float, int]] = field(default_factory=list)
     """When it was asked (event loop's time) and which version answered."""
+    answered: asyncio.Condition = field(default_factory=asyncio.Condition)
 
 
 def served(version: int) -> ServedEntityInput:
@@ -49,7 +50,15 @@ async def keep_asking(url: str, token: str, seen: Seen, stop: asyncio.Event) -> 
             version = version_of(answer.json()["predictions"][0], number + 1.5)
             if answer.headers["served-model-name"] != f"{NAME}-{version}":
                 seen.wrong.append(f"{answer.headers['served-model-name']} answered with version {version}")
-            seen.versions.append((asked_at, version))
+            async with seen.answered:
+                seen.versions.append((asked_at, version))
+                seen.answered.notify_all()
+
+
+async def until_answered_by(version: int, seen: Seen, times: int) -> None:
+    """Wait until the version has answered so often."""
+    async with asyncio.timeout(60), seen.answered:
+        await seen.answered.wait_for(lambda: sum(found == version for _, found in seen.versions) >= times)
 
 
 @pytest.mark.timeout(400)
@@ -65,18 +74,18 @@ async def test_updates_in_a_row_fail_and_misroute_not_one_request(stack: Stack) 
     callers = [asyncio.create_task(keep_asking(url, token, seen, stop)) for _ in range(CALLERS)]
     active_since: dict[int, float] = {}
     try:
+        await until_answered_by(1, seen, 5 * CALLERS)
         for version in range(2, VERSIONS + 1):
             details: Any = await asyncio.to_thread(endpoints.update_config_and_wait, name=NAME, served_entities=[served(version)])
             assert details.config.config_version == version
             active_since[version] = asyncio.get_running_loop().time()
-        await asyncio.sleep(SEEN_AFTER_S)
+            await until_answered_by(version, seen, 5 * CALLERS)
     finally:
         stop.set()
         await asyncio.gather(*callers)
         await asyncio.to_thread(endpoints.delete, NAME)
     assert seen.wrong == []
     assert {version for _, version in seen.versions} == set(range(1, VERSIONS + 1))
-    assert len(seen.versions) > 20 * CALLERS
     for asked_at, version in seen.versions:
         newest = max((v for v, since in active_since.items() if since + SEEN_AFTER_S < asked_at), default=1)
         assert version >= newest, "a request was answered by a config that was replaced long before"
