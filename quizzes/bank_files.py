@@ -64,6 +64,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return _read(path)
 
 
+def parse_mapping(text: str, where: str) -> dict[str, Any]:
+    """The mapping that a text in YAML describes; no key stands in it twice."""
+    return _parse(text, where)
+
+
+def parse_item(raw: Any, where: str, exam: str = "") -> ItemSpec:
+    """The item that a mapping of a bank file describes. `exam`: the one that stands above the items."""
+    return _item(raw, where, exam)
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of the file's bytes: by it an editor sees that somebody else wrote the file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -131,8 +131,8 @@ def add_version(item: Item, spec: ItemSpec, computed: Sequence[Computed] = ()) -
         parameters={name: list(values) for name, values in spec.parameters.items()},
         constraints=list(spec.constraints),
     )
-    for position, option in enumerate(spec.options, 1):
-        Option.objects.create(
+    Option.objects.bulk_create(
+        Option(
             version=version,
             position=position,
             prompt=option.prompt,
@@ -142,6 +142,8 @@ def add_version(item: Item, spec: ItemSpec, computed: Sequence[Computed] = ()) -
             misconception=option.misconception,
             proof=option.proof or {},
         )
+        for position, option in enumerate(spec.options, 1)
+    )
     if computed:
         add_variants(version, Wording.of_spec(spec), computed)
     return version

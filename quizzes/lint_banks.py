@@ -19,6 +19,9 @@ GIVEN_AWAY = 0.8
 SHORTEST_KEY = 4
 """Triples that a key must have before another stem can give it away; short keys occur everywhere."""
 
+COMMONPLACE = 300
+"""Items from which on a triple in common says nothing; counting pairs of more would take minutes."""
+
 Triple = tuple[str, str, str]
 
 
@@ -77,7 +80,7 @@ def _longest_is_key(where: str, items: Sequence[ItemSpec]) -> Iterator[Finding]:
     judged = [item for item in items if item.kind == "single" and item.key_position >= 0]
     if not judged:
         return
-    cued = [item for item in judged if _key_is_longest(item)]
+    cued = [item for item in judged if key_is_longest(item)]
     allowed = sum(1 / len(item.options) for item in judged) / len(judged) + 0.1
     if len(cued) / len(judged) > allowed:
         names = ", ".join(item.key for item in cued)
@@ -86,7 +89,8 @@ def _longest_is_key(where: str, items: Sequence[ItemSpec]) -> Iterator[Finding]:
         yield Finding("error", "longest_is_key", where, message)
 
 
-def _key_is_longest(item: ItemSpec) -> bool:
+def key_is_longest(item: ItemSpec) -> bool:
+    """Whether every distractor is shorter than the key."""
     return all(len(item.options[item.key_position].text) > len(option.text) for option in item.options if not option.is_key)
 
 
@@ -102,6 +106,8 @@ def _near_duplicates(items: Sequence[ItemSpec]) -> Iterator[Finding]:
             holders[triple].append(number)
     shared: Counter[tuple[int, int]] = Counter()
     for numbers in holders.values():
+        if len(numbers) > COMMONPLACE:
+            continue
         shared.update((one, other) for place, one in enumerate(numbers) for other in numbers[place + 1 :])
     for (one, other), common in sorted(shared.items()):
         alike = common / (len(triples[one]) + len(triples[other]) - common)
@@ -113,15 +119,20 @@ def _near_duplicates(items: Sequence[ItemSpec]) -> Iterator[Finding]:
 
 def _given_away(items: Sequence[ItemSpec]) -> Iterator[Finding]:
     """Keys that can be read in the stem of another item for the same exam."""
-    stems = [(item, _triples(_stem(item))) for item in items]
+    holders: defaultdict[Triple, list[int]] = defaultdict(list)
+    for number, other in enumerate(items):
+        for triple in _triples(_stem(other)):
+            holders[triple].append(number)
     for item in items:
         if item.kind not in {"single", "multiple"}:
             continue
         for key in map(_triples, item.key_texts):
             if len(key) < SHORTEST_KEY:
                 continue
-            for other, stem in stems:
-                if other is not item and other.exam == item.exam and len(key & stem) / len(key) >= GIVEN_AWAY:
+            shared = Counter(number for triple in key for number in holders.get(triple, ()))
+            for number, common in sorted(shared.items()):
+                other = items[number]
+                if other is not item and other.exam == item.exam and common / len(key) >= GIVEN_AWAY:
                     yield Finding("warning", "given_away", item.key, f"The stem of {other.key} gives the key away.")
 
 

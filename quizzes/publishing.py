@@ -1,7 +1,7 @@
 """An author's draft of an item: read and linted as it is typed, and written to its bank file when nothing speaks against it."""
 
 import fcntl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -112,7 +112,7 @@ def _with_draft(draft: Draft, text: str, where: str) -> str:
 
 def _findings(spec: ItemSpec, bank: BankSpec, before: BankSpec | None) -> list[Finding]:
     """What is about this item, and what is about its bank or exam and was not so `before`."""
-    others = [other for other in _readable_banks() if other.slug != bank.slug]
+    others = [other for other in readable_banks() if other.slug != bank.slug]
     over_all = list(findings_over_banks([*others, bank]))
     found = list(lint_item(spec, read_catalogue(banks_folder()), timezone.now().date()))
     found += [finding for finding in over_all if finding.where == spec.key]
@@ -123,7 +123,8 @@ def _findings(spec: ItemSpec, bank: BankSpec, before: BankSpec | None) -> list[F
     return sorted(dict.fromkeys(found), key=lambda finding: (finding.level != "error", finding.rule))
 
 
-def _readable_banks() -> list[BankSpec]:
+def readable_banks() -> list[BankSpec]:
+    """The banks of all files that can be read."""
     found = (_read_once(path, path.stat().st_mtime_ns) for path in bank_paths(banks_folder()))
     return [bank for bank in found if bank is not None]
 
@@ -137,18 +138,25 @@ def _read_once(path: Path, changed_ns: int) -> BankSpec | None:
         return None
 
 
-def publish(draft: Draft, base_digest: str, author: Person, computed: Mapping[str, list[Computed]] | None = None) -> Item:
+def publish(
+    draft: Draft,
+    base_digest: str,
+    author: Person,
+    computed: Mapping[str, list[Computed]] | None = None,
+    also: Callable[[Item], None] | None = None,
+) -> Item:
     """Write the draft to its file and load it as the item's next version.
 
     base_digest: that of the block which the author began from; empty for a new item.
     computed: what a proof run of exactly this draft has computed, by item key.
+    also: what else is to be written to the database, in the same transaction.
 
     Raises:
         Conflict: the file has another version of the item by now.
         Refused: the linter has errors.
         BankFileError: the file cannot be read or written.
     """
-    with _only_writer():
+    with only_writer():
         path = bank_path(draft.bank)
         stands = next((b for b in blocks(path.read_text(encoding="utf-8"), path.name) if b.key == draft.key), None)
         if (stands.digest if stands else "") != base_digest:
@@ -156,10 +164,18 @@ def publish(draft: Draft, base_digest: str, author: Person, computed: Mapping[st
         checked = check(draft)
         if checked.spec is None or checked.errors:
             raise Refused(checked.errors)
-        return _write(checked, checked.spec, path, draft.bank, author, (computed or {}).get(draft.key, []))
+        return _write(checked, checked.spec, path, draft.bank, author, (computed or {}).get(draft.key, []), also)
 
 
-def _write(checked: Checked, spec: ItemSpec, path: Path, bank: str, author: Person, computed: list[Computed]) -> Item:
+def _write(
+    checked: Checked,
+    spec: ItemSpec,
+    path: Path,
+    bank: str,
+    author: Person,
+    computed: list[Computed],
+    also: Callable[[Item], None] | None,
+) -> Item:
     """The database first, since it can be rolled back when the file cannot be written."""
     folder = path.parent
     found = computed or recorded_for(spec, read_variants(folder))
@@ -172,8 +188,10 @@ def _write(checked: Checked, spec: ItemSpec, path: Path, bank: str, author: Pers
             number = item.current.number if item.current else 0
             said = f"Version {number}." if is_changed else f"Only what is around the question; it stays version {number}."
             ItemEvent.objects.create(item=item, kind=ItemEvent.Kind.PUBLISHED, detail=said, actor=author)
+            if also is not None:
+                also(item)
             if computed:
-                record(folder, {spec.key: (spec, computed)}, {i.key for b in _readable_banks() for i in b.items} | {spec.key})
+                record(folder, {spec.key: (spec, computed)}, {i.key for b in readable_banks() for i in b.items} | {spec.key})
             write_atomically(path, checked.bank_text)
     except OSError as error:
         raise BankFileError(f"{path.name} could not be written ({error}); nothing was changed.") from error
@@ -183,7 +201,7 @@ def _write(checked: Checked, spec: ItemSpec, path: Path, bank: str, author: Pers
 
 
 @contextmanager
-def _only_writer() -> Iterator[None]:
+def only_writer() -> Iterator[None]:
     """One process at a time changes the bank files; the kernel gives the lock back when a process dies."""
     with (settings.DATA_DIR / "banks.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
