@@ -66,15 +66,15 @@ def register(models: list[Any]) -> None:
             )
 
 
-def deploy(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool = False) -> float:
+def deploy(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool = False, size: str = "Small") -> float:
     """Create the endpoint, the first version with SPLIT percent; returns seconds until it was READY."""
     started = time.monotonic()
-    create(at, endpoint, versions, scale_to_zero=scale_to_zero)
+    create(at, endpoint, versions, scale_to_zero=scale_to_zero, size=size)
     wait_for(lambda: _is_ready(at, endpoint), 120, f"{endpoint} did not become READY", at.stack.log_tails)
     return time.monotonic() - started
 
 
-def create(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool) -> None:
+def create(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool, size: str = "Small") -> None:
     """Send the create call; do not wait."""
     from databricks.sdk.service.serving import EndpointCoreConfigInput, Route, ServedEntityInput, TrafficConfig
 
@@ -89,7 +89,7 @@ def create(at: Site, endpoint: str, versions: list[str], *, scale_to_zero: bool)
                     name=name,
                     entity_name=MODEL,
                     entity_version=version,
-                    workload_size="Small",
+                    workload_size=size,
                     scale_to_zero_enabled=scale_to_zero,
                 )
                 for name, version in zip(served, versions, strict=True)
@@ -192,7 +192,7 @@ def _replica_pids(at: Site, entity_ids: list[str]) -> list[int]:
 def memory_mb(at: Site, endpoints: list[str]) -> dict[str, Any]:
     """Private memory of idle replicas: worker and jailed runner together, median over the endpoints' replicas."""
     workers = _replica_pids(at, [_entity_id(at, endpoint) for endpoint in endpoints])
-    each = [(private_mb(pid), sum(private_mb(child) for child in _descendants(pid))) for pid in workers]
+    each = [(private_mb(pid), sum(private_mb(child) for child in descendants(pid))) for pid in workers]
     return {
         "replicas": len(each),
         "worker_mb": round(statistics.median(worker for worker, _ in each), 1),
@@ -207,9 +207,10 @@ def private_mb(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:"))) / 1024
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Its children, their children, and so on."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in map(int, (task / "children").read_text().split()):
-            found += [child, *_descendants(child)]
+            found += [child, *descendants(child)]
     return found

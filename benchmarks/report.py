@@ -66,10 +66,16 @@ def _own(results: dict[str, Any]) -> list[tuple[str, str, bool]]:
     neighbours = results["neighbours"]
     among = neighbours["among"]["p99_ms"] / neighbours["alone"]["p99_ms"]
     cold, ready = results["cold_start_ms"]["median"], results["create_to_ready_s"]["median"]
-    memory = results["memory"]["together_mb"]
+    memory, nodes = results["memory"]["together_mb"], results["nodes"]
+    second = nodes["two"]["requests_per_s"] / nodes["one"]["requests_per_s"]
     return [
         ("throughput at c=64 against the HTTP server alone", f"{share:.2f} (at least 0.25)", share >= 0.25),
         (f"p99 at c=64 among {neighbours['endpoints']} other endpoints", f"{among:.2f} × alone (at most 1.2 ×)", among <= 1.2),
+        (
+            f"a second node, {nodes['rows']} rows per request",
+            f"{second:.2f} × the throughput of one (more than 1 ×)",
+            second > 1.1,
+        ),
         ("cold start from zero, median", f"{cold:.0f} ms (at most 400 ms)", cold <= 400),
         ("create to READY, median", f"{ready:.1f} s (at most 5 s)", ready <= 5),
         ("private memory of an idle replica", f"{memory:.0f} MB (at most 120 MB)", memory <= 120),
