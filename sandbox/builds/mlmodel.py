@@ -112,10 +112,7 @@ def _column(raw: dict[str, Any]) -> InputField:
     if not name:
         raise NotConvertible("The columns of the signature have no names.")
     if kind not in COLUMN_TYPES:
-        raise NotConvertible(
-            f"Column {name!r} of the signature has type {kind}; columns of type {', '.join(COLUMN_TYPES)} can be served. "
-            "Turn it into one of these before the model sees it, and log the model again."
-        )
+        raise NotConvertible(f"Column {name!r} of the signature has type {kind}; an ONNX form takes {', '.join(COLUMN_TYPES)}.")
     return InputField(name=name, type=kind, required=bool(raw.get("required", not raw.get("optional", False))))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sandbox.builds.signature import Signature
+from sandbox.builds.signature import Signature, text_marker
 
 
 def customers(rows: int = 300, seed: int = 1) -> pd.DataFrame:
@@ -45,7 +45,7 @@ def arrays(signature: Signature, rows: Any) -> list[Any]:
     for each in signature.inputs:
         column = rows[each.name]
         if each.dtype == "str":
-            values = np.array([value if isinstance(value, str) else "" for value in column], dtype=object)
+            values = np.array([value if isinstance(value, str) else text_marker(value) for value in column], dtype=object)
         else:
             values = column.to_numpy(dtype=each.dtype)
         made.append(values.reshape(-1, 1))

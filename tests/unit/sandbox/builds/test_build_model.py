@@ -292,3 +292,17 @@ def test_a_spare_that_died_is_replaced(log_model: LogModel, tmp_path: Path) -> N
     operations.warm_up()
     operations._spares[os.getpid()].close()
     assert build_model(log_model(LinearRegression().fit(table, table["f0"]), table), into=tmp_path / "store").path.is_file()
+
+
+def test_a_network_is_served_as_it_is_where_torch_is_installed(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed in the builder")
+    import mlflow.pytorch
+    from mlflow.models import infer_signature
+
+    rows = numbers(rows=5, columns=3).to_numpy(np.float32)
+    network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval()
+    signature = infer_signature(rows, network(torch.tensor(rows)).detach().numpy())
+    mlflow.pytorch.save_model(network, str(tmp_path / "model"), signature=signature, input_example=rows)
+    built = build_model(tmp_path / "model", into=tmp_path / "store")
+    assert built.runtime == "pyfunc"
+    assert "Answered its input example" in built.log

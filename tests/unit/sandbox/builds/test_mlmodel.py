@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from sandbox.builds.mlmodel import LONGEST_BYTES, read_mlmodel
-from sandbox.builds.signature import InputField, Output, Signature
+from sandbox.builds.not_convertible import NotConvertible
+from sandbox.builds.signature import InputField, Output, ParamField, Signature
 from sandbox.jail.errors import JobProblem
 
 SKLEARN = {"pickled_model": "model.pkl", "serialization_format": "cloudpickle", "sklearn_version": "1.9.1"}
@@ -50,9 +51,25 @@ def test_a_long_file_is_not_even_parsed() -> None:
         read_mlmodel(b"#" * (LONGEST_BYTES + 1))
 
 
-def test_a_column_that_cannot_be_served_is_named() -> None:
-    with pytest.raises(JobProblem, match=r"Column 'when' of the signature has type datetime; .* double, string can be served"):
-        read_mlmodel(mlmodel([{"name": "when", "type": "datetime"}]))
+def test_a_column_that_has_no_onnx_form_is_named() -> None:
+    with pytest.raises(NotConvertible, match=r"Column 'picture' of the signature has type binary; an ONNX form takes boolean, "):
+        read_mlmodel(mlmodel([{"name": "picture", "type": "binary"}]))
+    with pytest.raises(NotConvertible, match="have no names"):
+        read_mlmodel(mlmodel([{"type": "double"}]))
+
+
+def test_parameters_are_read() -> None:
+    content = mlmodel([{"name": "a", "type": "double"}])
+    params = json.dumps(
+        [{"name": "top", "type": "long", "default": 3, "shape": None}, {"name": "l", "type": "double", "shape": [-1]}]
+    )
+    raw = yaml.safe_load(content)
+    raw["signature"]["params"] = params
+    assert read_mlmodel(yaml.safe_dump(raw).encode()).params == (
+        ParamField("top", "long", 3),
+        ParamField("l", "double", None, (-1,)),
+    )
+    assert read_mlmodel(content).params is None
 
 
 @pytest.mark.parametrize("inputs", ["{", '"text"', "[1]"])
