@@ -14,21 +14,21 @@ import yaml
 
 from quizzes.bank_files import VARIANTS_FILE, read_mapping
 from quizzes.item_specs import ItemSpec
-from quizzes.variants import Computed
+from quizzes.variants import Computed, computation_digest
 
 HEAD = "# What the sandbox reported for the computed items. Written by `make record-proofs`; do not edit by hand.\n"
 
 
 def read_variants(folder: Path) -> dict[str, dict[str, Any]]:
-    """By item key: {content_sha256, variants: [{parameters, facts}]}; empty when nothing was recorded."""
+    """By item key: {computation_sha256, variants: [{parameters, facts}]}; empty when nothing was recorded."""
     path = folder / VARIANTS_FILE
     return read_mapping(path) if path.exists() else {}
 
 
 def recorded_for(spec: ItemSpec, recorded: Mapping[str, Mapping[str, Any]]) -> list[Computed]:
-    """The facts recorded for exactly this wording; empty when it has changed since."""
+    """The facts recorded for exactly this computation; empty when it has changed since, and for items that compute nothing."""
     entry = recorded.get(spec.key, {})
-    if entry.get("content_sha256") != spec.content_sha256:
+    if spec.kind != "computed" or entry.get("computation_sha256") != computation_digest(spec):
         return []
     return [Computed(variant["parameters"], variant["facts"]) for variant in entry["variants"]]
 
@@ -38,7 +38,7 @@ def record(folder: Path, found: Mapping[str, tuple[ItemSpec, Sequence[Computed]]
     kept = {key: entry for key, entry in read_variants(folder).items() if key in known}
     for key, (spec, variants) in found.items():
         entries = [{"parameters": dict(one.parameters), "facts": dict(one.facts)} for one in variants]
-        kept[key] = {"content_sha256": spec.content_sha256, "variants": entries}
+        kept[key] = {"computation_sha256": computation_digest(spec), "variants": entries}
     text = HEAD + yaml.safe_dump({key: kept[key] for key in sorted(kept)}, sort_keys=False, width=130, default_flow_style=None)
     write_atomically(folder / VARIANTS_FILE, text)
 

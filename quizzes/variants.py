@@ -58,6 +58,14 @@ class Wording:
         return f"{count} options say {text!r}" if count > 1 else ""
 
 
+def computation_digest(spec: ItemSpec) -> str:
+    """Changes exactly when the sandbox has to be asked again: with the call, its values, or the facts that the texts show."""
+    call = spec.proof or {}
+    values = {name: list(options) for name, options in spec.parameters.items()}
+    parts = [call.get("program"), call.get("arguments"), values, list(spec.constraints), sorted(Wording.of_spec(spec).facts)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def add_variants(version: ItemVersion, wording: Wording, found: Sequence[Computed]) -> list[ItemVariant]:
     """Keep the combinations that can be asked as the version's variants."""
     usable = [computed for computed in found if not wording.why_dropped(computed)]

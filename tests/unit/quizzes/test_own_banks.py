@@ -77,7 +77,7 @@ def test_every_misconception_of_the_catalogue_is_used(items: list[ItemSpec], cat
 
 
 def test_the_facts_of_every_computed_item_are_recorded(items: list[ItemSpec]) -> None:
-    """For exactly its present wording and all of its combinations; `make record-proofs` writes them."""
+    """For exactly its present computation and all of its combinations; `make record-proofs` writes them."""
     recorded = read_variants(FOLDER)
     computed = [item for item in items if item.kind == "computed"]
     assert len(computed) >= 12
