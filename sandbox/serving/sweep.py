@@ -3,26 +3,24 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from itertools import islice
 from typing import TypeVar
 
 from django.db.models import F, Model, QuerySet
-from django.utils import timezone
 
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.serving import compute, nodes, rollout, snapshot
 from sandbox.serving.models import Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces import operations as workspaces
-from sandbox.workspaces.models import Token
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
+Thing = TypeVar("Thing")
 
 SWEPT_KEY = "control:swept"
 """`run_id` of the Redis server that was swept last; another or none means that Redis started anew."""
 CHUNK = 500
-REVOKED_SINCE = timedelta(days=1)
 
 
 def sweep_if_redis_is_new() -> None:
@@ -54,12 +52,13 @@ def _publish_tokens() -> None:
 
 
 def _withdraw_tokens() -> None:
-    """Those revoked lately while Redis was away; expired ones carry their own end."""
-    revoked = Token.objects.filter(revoked_at__gt=timezone.now() - REVOKED_SINCE) | Token.objects.filter(user__is_active=False)
-    for tokens in _chunks(revoked.order_by("id")):
-        for token, is_there in zip(tokens, _exist([live.token_key(t.sha256) for t in tokens]), strict=True):
-            if is_there:
-                live.withdraw_token(redis_client(), token.sha256)
+    """Whatever opens nothing any more: revoked while Redis was away, expired, or gone together with its person."""
+    redis, prefix = redis_client(), live.token_key("")
+    for keys in _batched(redis.scan_iter(match=f"{prefix}*", count=1000)):
+        published = {key.decode().removeprefix(prefix) for key in keys}
+        usable = workspaces.usable_tokens().filter(sha256__in=published, user__is_active=True).values_list("sha256", flat=True)
+        for sha256 in published - set(usable):
+            live.withdraw_token(redis, sha256)
 
 
 def _publish_endpoints() -> None:
@@ -121,11 +120,9 @@ def _exist(keys: list[str]) -> list[bool]:
 
 def _chunks(rows: QuerySet[Row]) -> Iterator[list[Row]]:
     """The rows in lists of at most CHUNK, without holding all of them."""
-    chunk: list[Row] = []
-    for row in rows.iterator(chunk_size=CHUNK):
-        chunk.append(row)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+    return _batched(rows.iterator(chunk_size=CHUNK))
+
+
+def _batched(things: Iterator[Thing]) -> Iterator[list[Thing]]:
+    while batch := list(islice(things, CHUNK)):
+        yield batch

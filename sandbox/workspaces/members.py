@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from sandbox.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
 from sandbox.workspaces import operations
-from sandbox.workspaces.models import Group, Member, Token, User, Workspace
+from sandbox.workspaces.models import Group, Member, User, Workspace
 
 USERS, ADMINS = "users", "admins"
 """Groups that every workspace has: all of its people, and those who may do everything [SCIM Groups API]."""
@@ -103,8 +103,7 @@ def remove_member(workspace: Workspace, user: User) -> None:
         for group in Group.objects.filter(workspace=workspace, people=user):
             group.people.remove(user)
         people_changed.send(Workspace, workspace=workspace)
-        for token in Token.objects.filter(workspace=workspace, user=user, revoked_at=None):
-            operations.revoke_token(workspace, token.id)
+        operations.revoke_all_tokens(workspace, user)
 
 
 def workspaces_of(user: User) -> list[Workspace]:

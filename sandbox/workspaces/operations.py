@@ -4,16 +4,17 @@ import hashlib
 import logging
 import secrets
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist
-from sandbox.workspaces.models import Token, User, Workspace
+from sandbox.workspaces.models import Member, Token, User, Workspace
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,15 @@ def revoke_token(workspace: Workspace, token_id: str, user: User | None = None) 
     transaction.on_commit(lambda: _withdraw(sha256))
 
 
+def revoke_all_tokens(workspace: Workspace, user: User) -> None:
+    """End every token that the person has for the workspace, expired ones too."""
+    tokens = Token.objects.filter(workspace=workspace, user=user, revoked_at=None)
+    digests = list(tokens.values_list("sha256", flat=True))
+    tokens.update(revoked_at=timezone.now())
+    for sha256 in digests:
+        transaction.on_commit(partial(_withdraw, sha256))
+
+
 def authenticate(plain: str) -> Token | None:
     """The token that `plain` is, with its user and workspace; None when unknown, expired or revoked."""
     token = usable_tokens().select_related("workspace", "user").filter(sha256=digest(plain)).first()
@@ -89,8 +99,13 @@ def authenticate(plain: str) -> Token | None:
 
 
 def usable_tokens() -> QuerySet[Token]:
-    """Neither revoked nor expired."""
-    return Token.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+    """Neither revoked nor expired, and of somebody who belongs to the workspace.
+
+    The last part is for a token that is made in the moment in which its person is removed.
+    """
+    member = Member.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("user"))
+    belongs = Q(workspace__owner=None) | Q(workspace__owner=F("user")) | Exists(member)
+    return Token.objects.filter(belongs, Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
 
 def digest(plain: str) -> str:

@@ -250,6 +250,33 @@ def test_who_leaves_the_workspace_loses_everything(w: Any, churn: Any, member: M
     assert may_query(churn) == {"ada"}
 
 
+def test_who_leaves_the_workspace_leaves_it_with_an_expired_token_too(w: Any, churn: Any, member: Member) -> None:
+    from sandbox.workspaces.models import Token
+
+    bob = member("bob")
+    bobs_id = bob.current_user.me().id
+    expired = bob.tokens.create(lifetime_seconds=60).token_info.token_id
+    Token.objects.filter(id=expired).update(expires_at="2020-01-01T00:00:00Z")
+    w.users.delete(bobs_id)
+    with pytest.raises(errors.Unauthenticated):
+        bob.current_user.me()
+    assert not Token.objects.filter(user_id=bobs_id, revoked_at=None).exists()
+
+
+def test_a_token_that_is_made_while_its_person_is_removed_opens_nothing(w: Any, site: str, churn: Any, member: Member) -> None:
+    """What a request does that was let in just before the removal."""
+    from sandbox.workspaces.models import User
+    from sandbox.workspaces.operations import digest, issue_token, live_token, open_workspace
+
+    bobs_id = member("bob").current_user.me().id
+    w.users.delete(bobs_id)
+    _, plain = issue_token(open_workspace(User.objects.get(username="ada")), User.objects.get(pk=bobs_id))
+    late = WorkspaceClient(config=Config(host=site, token=plain, retry_timeout_seconds=5))
+    with pytest.raises(errors.Unauthenticated):
+        late.current_user.me()
+    assert live_token(digest(plain)) is None
+
+
 @pytest.mark.parametrize(
     ("entry", "error", "sentence"),
     [

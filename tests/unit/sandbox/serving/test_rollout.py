@@ -428,6 +428,20 @@ def test_the_sweep_takes_away_what_nobody_needs(workspace: Any, learner: Any, no
     assert redis.exists(live.token_key(digest(plain))) == 0
 
 
+def test_the_sweep_takes_away_tokens_of_deleted_people_and_expired_ones(workspace: Any, learner: Any, redis: Any) -> None:
+    from sandbox.workspaces.members import add_member
+    from sandbox.workspaces.models import Token, User
+    from sandbox.workspaces.operations import digest, issue_token
+
+    bob = User.objects.create_user("bob", password="a long pass phrase")
+    add_member(workspace, "bob")
+    kept, of_bob, old = (issue_token(workspace, user)[1] for user in (learner, bob, learner))
+    Token.objects.filter(sha256=digest(old)).update(expires_at=timezone.now() - timedelta(seconds=1))
+    bob.delete()
+    sweep.sweep()
+    assert [redis.exists(live.token_key(digest(plain))) for plain in (kept, of_bob, old)] == [1, 0, 0]
+
+
 def test_a_start_without_an_answer_is_given_up(workspace: Any, node: Any, control: Any) -> None:
     endpoint = create(workspace)
     control.run()
