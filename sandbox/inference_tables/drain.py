@@ -160,9 +160,10 @@ class Drain:
             if new:
                 table.append(arrow_table([row for _, row in new]), app_id, rows[-1][0])
             table.make_durable()
-        except delta.TableBroken as error:
+        except (delta.TableBroken, OSError) as error:  # a name that the file system does not take, for example
             self._tables.pop(path, None)
-            self._give_up_on(failures_key, rows, error, drained)
+            broken = error if isinstance(error, delta.TableBroken) else delta.TableBroken(str(error))
+            self._give_up_on(failures_key, rows, broken, drained)
             return
         if self._redis.hexists(FAILURES_KEY, failures_key):
             self._redis.hdel(FAILURES_KEY, failures_key)

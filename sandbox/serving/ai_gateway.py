@@ -14,6 +14,9 @@ NEEDS_PRINCIPAL = ("user_group", "service_principal")
 PII_BEHAVIORS = ("NONE", "BLOCK", "MASK")
 MAX_RATE_LIMITS = 100
 MAX_WORDS = 200
+TABLE_PART = r"^[A-Za-z0-9_-]+$"
+"""A name that the inference table can really have: each part becomes a folder (`sandbox.inference_tables.names`)."""
+PART_SENTENCE = {"invalid": "Use letters, digits, dashes and underscores."}
 NOT_FOR_CUSTOM = ("guardrails", "fallback_config")
 """Custom models have rate limits in calls, usage tracking and inference tables [AI Gateway page, table of features]."""
 Json = dict[str, Any]
@@ -23,9 +26,9 @@ class InferenceTableBody(serializers.Serializer[Any]):
     """`auto_capture_config` and `ai_gateway.inference_table_config` have the same four fields."""
 
     enabled = serializers.BooleanField(**optional())
-    catalog_name = serializers.RegexField(r"^[^.\s/]+$", **optional(max_length=100))
-    schema_name = serializers.RegexField(r"^[^.\s/]+$", **optional(max_length=100))
-    table_name_prefix = serializers.RegexField(r"^[A-Za-z0-9_-]+$", **optional(max_length=100))
+    catalog_name = serializers.RegexField(TABLE_PART, **optional(max_length=100, error_messages=PART_SENTENCE))
+    schema_name = serializers.RegexField(TABLE_PART, **optional(max_length=100, error_messages=PART_SENTENCE))
+    table_name_prefix = serializers.RegexField(TABLE_PART, **optional(max_length=100, error_messages=PART_SENTENCE))
 
 
 class EnabledBody(serializers.Serializer[Any]):

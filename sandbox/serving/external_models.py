@@ -10,6 +10,8 @@ from sandbox.errors import InvalidParameterValue
 
 TASKS = ("llm/v1/chat", "llm/v1/completions", "llm/v1/embeddings")
 PLAIN = "_plaintext"
+MAX_NAME_CHARACTERS = 255
+MAX_FIELD_CHARACTERS = 8192
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,11 @@ def read_external_model(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
     provider = PROVIDERS.get(provider_name)
     if provider is None:
         raise InvalidParameterValue(f"external_model.provider '{provider_name}' is not known. Known are: {', '.join(PROVIDERS)}.")
-    if not raw.get("name"):
-        raise InvalidParameterValue("external_model.name is required: the provider's name of the model, such as 'gpt-4o-mini'.")
+    if not isinstance(raw.get("name"), str) or not 0 < len(raw["name"]) <= MAX_NAME_CHARACTERS:
+        raise InvalidParameterValue(
+            f"external_model.name is required: the provider's name of the model, at most {MAX_NAME_CHARACTERS} characters such as "
+            "'gpt-4o-mini'."
+        )
     if raw.get("task") not in TASKS:
         raise InvalidParameterValue(f"external_model.task must be one of {', '.join(TASKS)}, not {raw.get('task')!r}.")
     config = _own_config(raw, provider_name, provider)
@@ -97,7 +102,10 @@ def _check_key(config: dict[str, Any], config_name: str, name: str) -> None:
 
 
 def _check_openai(config: dict[str, Any]) -> None:
-    """The three API types of openai_config [sdk: OpenAiConfig]."""
+    """Every field is text; and the three API types of openai_config [sdk: OpenAiConfig]."""
+    for name, value in config.items():
+        if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS:
+            raise InvalidParameterValue(f"openai_config.{name} must be text of at most {MAX_FIELD_CHARACTERS} characters.")
     api_type = config.get("openai_api_type", "openai")
     if api_type not in {"openai", "azure", "azuread"}:
         raise InvalidParameterValue(f"openai_config.openai_api_type must be openai, azure or azuread, not {api_type!r}.")

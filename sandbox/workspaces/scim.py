@@ -18,7 +18,8 @@ from sandbox.workspaces.operations import person
 from sandbox.workspaces.serializers import scim_user
 
 PAGE = 100
-FILTER = re.compile(r'^\s*(userName|displayName)\s+(eq|co)\s+"?([^"]*)"?\s*$', re.I)
+FILTER = re.compile(r'(?:userName|displayName)\s+(eq|co)\s+(?:"([^"]*)"|([^"\s]+))', re.I)
+"""No two parts of it match the same character, so that a long filter is refused in one pass."""
 LIST_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 MEMBER_PATH = re.compile(r'^members\[value eq "?(\d+)"?\]$')
@@ -180,10 +181,10 @@ def _filtered(request: Request, named: Sequence[tuple[str, Any]]) -> list[Any]:
     written = request.query_params.get("filter", "")
     if not written:
         return [thing for _, thing in named]
-    match = FILTER.match(written)
+    match = FILTER.fullmatch(written.strip())
     if match is None:
-        raise InvalidParameterValue(f'The filter {written!r} is not supported. Use userName eq "…" or displayName eq "…".')
-    operator, wanted = match[2].lower(), match[3].lower()
+        raise InvalidParameterValue(f'The filter {written[:200]!r} is not supported. Use userName eq "…" or displayName eq "…".')
+    operator, wanted = match[1].lower(), (match[2] or match[3] or "").lower()
     return [thing for name, thing in named if (name.lower() == wanted if operator == "eq" else wanted in name.lower())]
 
 

@@ -11,8 +11,9 @@ from sandbox.workspaces.models import Secret, SecretScope, Workspace
 
 NAME = re.compile(r"^[A-Za-z0-9_.@-]{1,128}$")
 VALUE_LIMIT_BYTES = 128 * 1024
-REFERENCE = re.compile(r"^\{\{\s*secrets/(?P<scope>[^/{}]+)/(?P<key>[^/{}]+?)\s*\}\}$")
-"""`{{secrets/scope/key}}` [sdk: ServedEntityInput.environment_vars]."""
+REFERENCE = re.compile(r"^\{\{\s*secrets/(?P<scope>[^/{}\s]+)/(?P<key>[^/{}\s]+)\s*\}\}$")
+"""`{{secrets/scope/key}}` [sdk: ServedEntityInput.environment_vars]. No two parts of it match the same character, so that a
+long text that is none is refused in one pass."""
 
 
 def reference(scope_name: str, key: str) -> str:

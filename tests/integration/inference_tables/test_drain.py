@@ -180,6 +180,19 @@ def test_a_broken_table_holds_the_others_up_for_a_few_ticks_only(
     assert redis_client.xlen(capture.STREAM) == 0
 
 
+def test_a_name_that_the_file_system_does_not_take_holds_the_others_up_for_a_few_ticks_only(
+    redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path
+) -> None:
+    capture.append(redis_client, [record("lost", table=f"main.{'漢' * 100}.churn_payload"), record("kept")])
+    drain = Drain(redis_client, tmp_path, lambda ids: ids)
+    for _ in range(9):
+        with pytest.raises(delta.TableBroken, match="File name too long"):
+            drain.run()
+    assert [row["databricks_request_id"] for row in rows_in(tmp_path)] == ["kept"]
+    assert drain.run().rejected == 1
+    assert redis_client.xlen(capture.STREAM) == 0
+
+
 def test_a_deleted_table_is_made_again(redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path) -> None:
     capture.append(redis_client, [record("r1")])
     drain_all()
