@@ -12,6 +12,7 @@ closes the runner is killed, and when the runner ends its wait status is written
 import contextlib
 import ctypes
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -22,6 +23,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+PRELOAD = (
+    "numpy",
+    "pandas",
+    "scipy.sparse",
+    "sklearn.ensemble",
+    "sklearn.pipeline",
+    "mlflow.models.utils",
+    "mlflow.pyfunc.model",
+    "mlflow.sklearn",
+    "sandbox.replicas.pyfunc_runner",
+    "sandbox.replicas.runtimes.pyfunc",
+)
+"""Every runner shares these modules' memory."""
 LARGEST_ORDER_BYTES = 64 * 1024
 STATUS = struct.Struct("!i")
 _PR_SET_PDEATHSIG = 1
@@ -90,20 +104,9 @@ def main(descriptor: int) -> None:
 
 def _warm_up() -> None:
     """Import what nearly every model needs, and let forks share the pages for good."""
-    import mlflow.models.utils
-    import mlflow.pyfunc.model
-    import mlflow.sklearn
-    import numpy
-    import pandas
-    import scipy.sparse
-    import sklearn.ensemble
-    import sklearn.pipeline
-
-    import sandbox.replicas.pyfunc_runner
-    import sandbox.replicas.runtimes.pyfunc
-
-    _ = (mlflow, numpy, pandas, scipy, sklearn, sandbox)
-    sandbox.replicas.runtimes.pyfunc.quiet()
+    for name in PRELOAD:
+        importlib.import_module(name)
+    importlib.import_module("sandbox.replicas.runtimes.pyfunc").quiet()
     gc.collect()
     gc.freeze()
 
