@@ -9,8 +9,9 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from quizzes.behaviours import BEHAVIOURS
+from quizzes.corrected_keys import keys_in_force
 from quizzes.models import Attempt, AttemptItem, Exam, Form, Item, ItemVersion, Kind, Objective, Response
-from quizzes.presented import NoSuchAnswer, present
+from quizzes.presented import NoSuchAnswer, Presented, present
 from quizzes.scoring import right_answer, score_response
 from quizzes.variants import draw_variant
 from sandbox.public import Person
@@ -109,7 +110,7 @@ def record_response(attempt: Attempt, attempt_item: AttemptItem, given: Sequence
                 sequence=sequence,
                 answer=answer,
                 option_id=chosen if attempt_item.version.kind in {Kind.SINGLE, Kind.COMPUTED} else None,
-                score=score_response(answer, right_answer(shown.kind, shown.authored)),
+                score=score_response(answer, _right_answer_now(attempt_item, shown)),
             )
             _finish_if_complete(attempt)
     except IntegrityError:  # the same submission arrived twice at once
@@ -118,6 +119,14 @@ def record_response(attempt: Attempt, attempt_item: AttemptItem, given: Sequence
             raise
         return Recorded(saved, is_new=False)
     return Recorded(response, is_new=True)
+
+
+def _right_answer_now(attempt_item: AttemptItem, shown: Presented) -> list[int]:
+    """By the key in force. The lock makes a key fix wait for this answer, or this answer see the fix."""
+    AttemptItem.objects.select_for_update().get(pk=attempt_item.pk)
+    if shown.kind in {Kind.SINGLE, Kind.MULTIPLE}:
+        return keys_in_force(attempt_item.version_id)
+    return right_answer(shown.kind, shown.authored)
 
 
 def _saved(attempt_item: AttemptItem, sequence: int) -> Response | None:

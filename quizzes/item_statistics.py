@@ -11,10 +11,10 @@ from datetime import datetime
 from math import sqrt
 from statistics import fmean
 
-from django.db.models import F, Max
+from django.db.models import Exists, F, Max, OuterRef, Q
 
 from quizzes.item_analysis import Facility, facility_of
-from quizzes.models import Item, ItemEvent, Response
+from quizzes.models import Item, ItemEvent, KeyCorrection, Response
 
 ENOUGH = 30
 """Answers from which on a statistic is believed; below it is shown in grey and decides nothing."""
@@ -108,9 +108,12 @@ def guessing_score(kind: str, parts: int) -> float:
 def item_statistics(item_ids: Sequence[int] | None = None) -> dict[int, ItemStatistics]:
     """Statistics of current versions by item id, of all items that were answered or of the named ones; two queries.
 
+    Answers to older versions count where a fix of the key has made them answers to the current one.
     Answers from before an author released an item from quarantine do not count against it again.
     """
-    rows = Response.objects.filter(attempt_item__version__item__current=F("attempt_item__version"))
+    version, current = "attempt_item__version", "attempt_item__version__item__current"
+    corrected = KeyCorrection.objects.filter(version=OuterRef(version), fix__to_version=OuterRef(current))
+    rows = Response.objects.filter(Q(**{current: F(version)}) | Exists(corrected))
     if item_ids is not None:
         attempts = rows.filter(attempt_item__version__item__in=item_ids).values("attempt_item__attempt")
         rows = rows.filter(attempt_item__attempt__in=attempts)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quizzes.corrected_keys import options_in_force
 from quizzes.models import Attempt, AttemptItem, ItemVariant, ItemVersion, Option
 from quizzes.option_order import shuffled
 from quizzes.placeholders import fill
@@ -113,8 +114,8 @@ def present_version(version: ItemVersion, variant: ItemVariant | None, seed: int
 
 
 def parts_of(version: ItemVersion, variant: ItemVariant | None) -> list[ShownPart]:
-    """The options in authoring order, filled in."""
-    return [_part(option, variant) for option in version.options.all()]
+    """The options in authoring order, filled in, with the key in force."""
+    return [_part(option, variant) for option in options_in_force(version)]
 
 
 def filled_stem(version: ItemVersion, variant: ItemVariant | None) -> tuple[str, dict[str, str]]:

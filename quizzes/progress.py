@@ -119,5 +119,6 @@ def chosen_positions(user: Person, version: ItemVersion) -> set[int]:
     """Authoring positions of the options of this version that the learner has chosen so far; empty for what is arranged."""
     if version.kind in ARRANGED:
         return set()
-    given = Response.objects.filter(attempt_item__version=version, attempt_item__attempt__user=user)
+    of_version = Q(attempt_item__version=version) | Q(attempt_item__version__corrections__fix__to_version=version)
+    given = Response.objects.filter(of_version, attempt_item__attempt__user=user)
     return {position for answer in given.values_list("answer", flat=True) for position in answer}

@@ -4,7 +4,8 @@ import logging
 
 from celery import shared_task
 
-from quizzes import draft_proofs, quarantine, replays
+from quizzes import draft_proofs, key_fixes, quarantine, replays
+from quizzes.interchange import importing
 from quizzes.labs import runs
 from quizzes.models import LabRun
 from quizzes.queue import enqueue
@@ -12,7 +13,12 @@ from quizzes.queue import enqueue
 log = logging.getLogger(__name__)
 
 CROWDED_RETRY_S = 2
-BEAT_SCHEDULE = {"quarantine_items": {"task": quarantine.TASK, "schedule": 3600.0}}
+LIVENESS_RETRY_S = 30
+BEAT_SCHEDULE = {
+    "quarantine_items": {"task": quarantine.TASK, "schedule": 3600.0},
+    "forget_uploads": {"task": importing.FORGET_TASK, "schedule": 300.0},
+    "resume_key_fixes": {"task": key_fixes.RESUME_TASK, "schedule": 60.0},
+}
 
 
 @shared_task(name=replays.TASK)
@@ -42,6 +48,38 @@ def quarantine_items() -> None:
     """Take items out of circulation whose statistics say so."""
     for item in quarantine.quarantine_by_statistics():
         log.warning("item %s was quarantined by its statistics", item.key)
+
+
+@shared_task(name=importing.READ_TASK)
+def read_import(run_id: int) -> None:
+    """Make the dry run of an import; while another worker seems to be at it, look again later."""
+    if not importing.read_import(run_id):
+        enqueue(importing.READ_TASK, run_id, LIVENESS_RETRY_S)
+
+
+@shared_task(name=importing.STORE_TASK)
+def store_import(run_id: int) -> None:
+    """Store a confirmed import; while another worker seems to be at it, look again later."""
+    if not importing.store_import(run_id):
+        enqueue(importing.STORE_TASK, run_id, LIVENESS_RETRY_S)
+
+
+@shared_task(name=importing.FORGET_TASK)
+def forget_uploads() -> None:
+    """Delete uploads that nobody has confirmed within an hour."""
+    importing.forget_uploads()
+
+
+@shared_task(name=key_fixes.TASK)
+def rescore(fix_id: int) -> None:
+    """Give the answers to a corrected item their new scores."""
+    key_fixes.rescore(fix_id)
+
+
+@shared_task(name=key_fixes.RESUME_TASK)
+def resume_key_fixes() -> None:
+    """Go on with re-scoring that a dead worker or a broker that was away has left behind."""
+    key_fixes.resume()
 
 
 @shared_task(name=runs.SET_UP_TASK)

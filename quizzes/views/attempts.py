@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from quizzes.attempts import AttemptClosed, finish_attempt, marks, record_response
+from quizzes.corrected_keys import WITH_CORRECTIONS
 from quizzes.inputs import AnswerInput, numbers_given
 from quizzes.misconceptions import sentence_of
 from quizzes.models import Attempt, AttemptItem, Response
@@ -118,7 +119,7 @@ def _beliefs(shown: Presented, given: Response) -> list[str]:
 def _questions(attempt: Attempt) -> Any:
     """The attempt's questions with what a page about them needs."""
     related = attempt.attempt_items.select_related("version__item__objective", "variant")
-    return related.prefetch_related("version__options", "responses")
+    return related.prefetch_related("version__options", WITH_CORRECTIONS, "responses")
 
 
 def _wanted_question(attempt: Attempt, position: str) -> AttemptItem | None:
