@@ -17,7 +17,7 @@ from sandbox import service_logs
 from sandbox.builds import store
 from sandbox.builds.pyfunc_package import pack
 from sandbox.jail.limits import GIB
-from sandbox.replicas import pyfunc_worker, worker
+from sandbox.replicas import worker
 from sandbox.replicas.messages import PYFUNC_PLACES, ReplicaSpec
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import Environment, Order, Pool
@@ -82,9 +82,9 @@ def folder(service: PyfuncService, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def caller(service: PyfuncService, folder: str, redis: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
-    monkeypatch.setattr(pyfunc_worker, "MEMORY_BYTES", GIB // 2)  # the whole 4 GiB would be filled for real
-    spec = ReplicaSpec("e1", "pyfunc", "", "", "poisoned-1")
+def caller(service: PyfuncService, folder: str, redis: Any) -> Iterator[Caller]:
+    # the usual 4 GiB would be filled for real
+    spec = ReplicaSpec("e1", "pyfunc", "", "", "poisoned-1", memory_limit_bytes=GIB // 2)
     pool = Pool(
         Replica(spec, "r1", "node-1", None, b"", None, redis, deque()),
         service,
