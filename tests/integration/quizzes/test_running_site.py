@@ -1,5 +1,6 @@
 """On the running site: proofs against the sandbox, a replay from the item page, and the lab from empty to passed."""
 
+import html
 import json
 import re
 import subprocess
@@ -93,6 +94,26 @@ def test_a_learner_replays_a_proof_in_her_own_workspace(stack: Stack, learner: L
     assert "INVALID_PARAMETER_VALUE" in page
     assert "dapi" not in page  # the token is sent, never shown
     assert "proof-" not in learner.get("/sandbox/serving/")  # what it made is gone
+
+
+def test_an_author_replays_a_computed_answer_and_proves_a_draft(stack: Stack) -> None:
+    author = Learner(stack, "author")
+    item = re.search(r'href="(/items/\d+/)"', author.get("/author/items/computed-embedding-index/"))
+    assert item is not None
+    prove = re.search(r'action="(/items/variants/\d+/prove/)"', author.get(item[1]))
+    assert prove is not None
+    author.post(prove[1], item[1])
+    assert "Proved" in waited(lambda: author.get(item[1]), "Requests and answers", "the replay did not end")
+
+    editor = "/author/items/custom-missing-endpoint/"
+    text = re.search(r'<textarea[^>]*name="text"[^>]*>(.*?)</textarea>', author.get(f"{editor}edit/"), re.DOTALL)
+    assert text is not None
+    wrong = html.unescape(text[1]).replace("status: 404, error_code", "status: 410, error_code", 1)
+    run = author.post(f"{editor}prove/", f"{editor}edit/", text=wrong, bank="custom_models", base="")
+    address = run.url.path
+    page = waited(lambda: author.get(address), "3 of 4 confirmed.", "the draft's proofs did not end")
+    assert "410 was expected, 404 was seen" in page
+    author.close()
 
 
 def run_id(page: str) -> str:
