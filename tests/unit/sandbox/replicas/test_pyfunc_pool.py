@@ -152,7 +152,7 @@ def test_a_flood_is_cut_and_the_request_answered(caller: Caller) -> None:
     wait_for(lambda: any("output truncated" in line for line in caller.lines()), 10, "the flood was not cut")
     kept = caller.lines()
     assert len(kept) <= service_logs.MAX_LINES
-    assert kept[0].startswith("flood ")
+    assert sum(line.startswith("flood ") for line in kept) > 100
 
 
 def test_no_process_is_made(caller: Caller) -> None:
