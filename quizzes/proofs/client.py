@@ -11,7 +11,7 @@ import httpx
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 from databricks.sdk.errors.base import DatabricksError
-from databricks.sdk.service.serving import EndpointCoreConfigInput, ServingEndpointDetailed
+from databricks.sdk.service.serving import ChatMessage, ChatMessageRole, EndpointCoreConfigInput, ServingEndpointDetailed
 
 from quizzes.proofs.observation import Exchange, cut
 
@@ -170,6 +170,11 @@ class ProofClient:
     def invoke(self, name: str, body: Any, **more: Any) -> Exchange:
         """One invocation by plain HTTP."""
         return self.http("POST", f"/serving-endpoints/{name}/invocations", body, **more)
+
+    def query_chat(self, name: str, said: str, **more: Any) -> SdkOutcome:
+        """`serving_endpoints.query` with one message of the user."""
+        messages = [ChatMessage(role=ChatMessageRole.USER, content=said)]
+        return self.sdk(lambda: self.workspace.serving_endpoints.query(name=name, messages=messages, **more))
 
     @contextmanager
     def unrecorded(self) -> Iterator[None]:

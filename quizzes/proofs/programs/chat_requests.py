@@ -71,11 +71,7 @@ def stream(client: ProofClient, max_tokens: int = 12) -> Observation:
 
 def sdk_chat(client: ProofClient) -> Observation:
     """`serving_endpoints.query` with messages, as a typed answer of the SDK."""
-    from databricks.sdk.service.serving import ChatMessage, ChatMessageRole
-
-    name = external_endpoint(client)
-    messages = [ChatMessage(role=ChatMessageRole.USER, content="Say hello.")]
-    outcome = client.sdk(lambda: client.workspace.serving_endpoints.query(name=name, messages=messages, max_tokens=6))
+    outcome = client.query_chat(external_endpoint(client), "Say hello.", max_tokens=6)
     answer = outcome.value
     choices = (answer.choices if answer else None) or []
     facts = {
