@@ -36,6 +36,9 @@ MAX_ATTEMPTS = 2
 """A request whose replica died is sent once more; twice lost, it is answered with an error."""
 WAKE_AGAIN_S = 3.0
 REPLICA_GRACE_S = 5.0
+TAKES_WHILE_DRAINING_S = 1.0
+"""For so long a draining replica may still be sent something; a little later (node.DRAIN_S) it reads its queue no more, though it
+may work on what it has for minutes."""
 TOO_MANY = "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity."
 """[model-serving-debug page]"""
 CHOOSE_AGAIN = Answer(0, b"")
@@ -107,6 +110,10 @@ class Coalescer:
     _known: bool = False
     """Whether the replicas have been read once: before that, none in sight means nothing."""
     _refreshing: bool = False
+    _is_outdated: bool = False
+    """A change was announced while the replicas were being read: what is read may be older."""
+    _draining_since_s: dict[str, float] = field(default_factory=dict)
+    """When a draining replica was first seen to, on time.monotonic()'s clock."""
     _ids: Any = field(default_factory=itertools.count)
     _refresh_task: asyncio.Future[None] | None = None
 
@@ -126,20 +133,28 @@ class Coalescer:
         while self.waiting:
             replica = self._free_replica()
             if replica is None:
-                if not any(not r.draining for r in self.replicas.values()):
+                if not self._has_ready:
                     self._ask_for_replica()
                 return
             self._send(replica, self._take(self._share()))
 
     def _free_replica(self) -> live.LiveReplica | None:
         """The least loaded replica with a free place; one that drains only when there is no other."""
-        ready = [replica for replica in self.replicas.values() if not replica.draining] or list(self.replicas.values())
+        ready = [replica for replica in self.replicas.values() if not replica.draining] or self._draining_but_reading()
         best, least = None, self._places()
         for replica in ready:
             load = self._loads.get(replica.replica_id, 0)
             if load < least:
                 best, least = replica, load
         return best
+
+    @property
+    def _has_ready(self) -> bool:
+        return any(not replica.draining for replica in self.replicas.values())
+
+    def _draining_but_reading(self) -> list[live.LiveReplica]:
+        latest_s = time.monotonic() - TAKES_WHILE_DRAINING_S
+        return [replica for replica in self.replicas.values() if self._draining_since_s.get(replica.replica_id, 0.0) > latest_s]
 
     def _places(self) -> int:
         """How many messages may be out to one replica now. One of a pyfunc model computes several requests side by side."""
@@ -227,21 +242,28 @@ class Coalescer:
     async def refresh(self) -> None:
         """Read the entity's replicas anew; give the requests of dead ones to the living."""
         if self._refreshing:
+            self._is_outdated = True
             return
-        self._refreshing = True
+        self._refreshing, self._is_outdated = True, False
         try:
-            self.replicas = await self.snapshot.replicas(self.entity.entity_id)
-            self._known = True
+            self._keep(await self.snapshot.replicas(self.entity.entity_id))
             await self._recover_lost()
             if self.waiting and not self.replicas and (reason := await self.snapshot.failure(self.entity.entity_id)):
                 self._fail_waiting(reason)
-            if self.replicas:
+            if self._has_ready:
                 self._woken_s = 0.0
         except Exception as error:  # Redis is away: the next change or sweep tries again
             logger.warning("replicas of %s not read: %s", self.entity.name, error)
         finally:
             self._refreshing = False
         self.pump()
+        if self._is_outdated:
+            self.spawn_refresh()
+
+    def _keep(self, found: dict[str, live.LiveReplica]) -> None:
+        now_s, before = time.monotonic(), self._draining_since_s
+        self._draining_since_s = {key: before.get(key, now_s) for key, replica in found.items() if replica.draining}
+        self.replicas, self._known = found, True
 
     async def _recover_lost(self) -> None:
         """Queue again what a dead replica had not answered (its commit key tells)."""
@@ -292,7 +314,7 @@ class Coalescer:
     @property
     def is_stranded(self) -> bool:
         """Whether requests wait and no replica is left to send them to."""
-        return bool(self.waiting) and self._known and not self.replicas
+        return bool(self.waiting) and self._known and not self._has_ready and not self._draining_but_reading()
 
     def release(self) -> None:
         """The entity is served no more: have every waiting request choose again."""

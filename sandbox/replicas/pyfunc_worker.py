@@ -27,9 +27,11 @@ logger = logging.getLogger(__name__)
 ANOTHER_AFTER_S = 0.02
 """A request that has waited this long for a free runner gets a new one started."""
 IDLE_RUNNER_S = 60.0
-"""Of one runner, the CPU workload type's [model-serving-limits page]."""
-DRAIN_S = 13.0
-"""A replica that is told to stop finishes what it holds for this long; the node kills it a little later."""
+"""A runner that had nothing to do for this long goes, unless it is the only one."""
+DRAIN_S = 298.0
+"""A replica that is told to stop finishes what it holds, as long as a request may take; the node kills it a little later."""
+LAST_ANSWERS_S = 13.0
+"""A replica that is given up waits this long for what its other runners have in hand."""
 
 
 @dataclass
@@ -175,7 +177,7 @@ class Pool:
             self._changed.notify_all()
         if self.replica.given_up:
             with self._changed:  # what the other runners have in hand is still answered
-                self._changed.wait_for(lambda: not self._busy, DRAIN_S)
+                self._changed.wait_for(lambda: not self._busy, LAST_ANSWERS_S)
             self.replica.give_up()
 
     def _cleaned(self, answer: RequestAnswer) -> RequestAnswer:

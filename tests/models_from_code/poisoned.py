@@ -1,7 +1,9 @@
 """A model from code that does on certain values of `x` what no model should; on all others it doubles them."""
 
+import contextlib
 import ctypes
 import os
+import struct
 import sys
 import tempfile
 import time
@@ -64,6 +66,18 @@ def write_temporary() -> None:
         file.write("kept for a moment")
 
 
+def forge() -> None:
+    """Answer oneself, with a status that allows no body, on whatever descriptor takes it."""
+    frame = b"\x02" + (204).to_bytes(2, "big") + b"{}"
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            os.write(descriptor, struct.pack("!I", len(frame)) + frame)
+
+
+def rest() -> None:
+    time.sleep(2)
+
+
 DEEDS = {
     1.0: crash,
     2.0: leave,
@@ -74,6 +88,8 @@ DEEDS = {
     7.0: fork,
     8.0: raise_error,
     9.0: write_temporary,
+    10.0: forge,
+    11.0: rest,
 }
 
 mlflow.models.set_model(Poisoned())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import pytest
 
 from sandbox import live
 from sandbox.invocations.coalescer import (
@@ -15,6 +16,7 @@ from sandbox.invocations.coalescer import (
     MAX_WAITING_BYTES,
     REPLICA_GRACE_S,
     SECOND_MESSAGE_REQUESTS,
+    TAKES_WHILE_DRAINING_S,
     WAITING_PER_CONCURRENCY,
     Coalescer,
     Redis503,
@@ -248,6 +250,49 @@ async def test_the_last_replica_still_answers_while_it_drains() -> None:
     coalescer = await ready(harness, replica("r1", draining=True))
     coalescer.submit(request("a"))
     assert [to for to, _, _ in harness.sent] == ["r1"]
+
+
+async def test_a_replica_that_drains_for_long_is_sent_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a pyfunc model works for minutes on what it has, and reads its queue no more."""
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    first, second = request("first"), request("second")
+    for item in (first, second):
+        coalescer.submit(item)
+    harness.replicas_now = {"r1": replica("r1", draining=True)}
+    await coalescer.refresh()
+    assert not coalescer.is_stranded
+    now_s = time.monotonic()
+    monkeypatch.setattr("sandbox.invocations.coalescer.time.monotonic", lambda: now_s + TAKES_WHILE_DRAINING_S + 0.1)
+    await coalescer.refresh()
+    coalescer.answered(harness.sent[0][1], [(200, "in time")])
+    assert [[r[0] for r in requests] for _, _, requests in harness.sent] == [["first"]]
+    assert harness.wakes == ["e1"]
+    assert coalescer.is_stranded, "the gateway looks whether its entity was replaced, and has it choose again"
+    assert first.future.result().status == 200
+
+
+async def test_a_change_that_comes_while_replicas_are_read_is_seen() -> None:
+    harness = Harness()
+    coalescer = await ready(harness)
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(entity_id: str) -> dict[str, live.LiveReplica]:
+        found = dict(harness.replicas_now)
+        reading.set()
+        await go_on.wait()
+        return found
+
+    harness.replicas = slowly  # type: ignore[method-assign]
+    first = asyncio.ensure_future(coalescer.refresh())
+    await reading.wait()
+    harness.replicas_now = {"r1": replica("r1")}
+    await coalescer.refresh()  # announced meanwhile
+    go_on.set()
+    await first
+    assert coalescer._refresh_task is not None
+    await coalescer._refresh_task
+    assert set(coalescer.replicas) == {"r1"}
 
 
 async def test_requests_whose_entity_was_replaced_choose_again_and_nothing_is_left() -> None:

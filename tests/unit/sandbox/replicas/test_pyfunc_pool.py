@@ -17,7 +17,7 @@ from sandbox import service_logs
 from sandbox.builds import store
 from sandbox.builds.pyfunc_package import pack
 from sandbox.jail.limits import GIB
-from sandbox.replicas import worker
+from sandbox.replicas import node, pyfunc_worker, worker
 from sandbox.replicas.messages import PYFUNC_PLACES, ReplicaSpec
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import Environment, Order, Pool
@@ -25,7 +25,7 @@ from sandbox.replicas.requests import Pending
 from tests.pyfunc_models import save
 from tests.stack import wait_for
 
-CRASH, LEAVE, LOOP, SLEEP, EAT, FLOOD, FORK, RAISE, TEMPORARY = (float(number) for number in range(1, 10))
+CRASH, LEAVE, LOOP, SLEEP, EAT, FLOOD, FORK, RAISE, TEMPORARY, FORGE, REST = (float(number) for number in range(1, 12))
 SECRET = 's3cret-"quoted"-value'
 PATIENCE_S = 60.0
 
@@ -159,6 +159,22 @@ def test_no_process_is_made(caller: Caller) -> None:
     status, body = caller(FORK)
     assert status == 400
     assert "PermissionError" in body["stack_trace"]
+
+
+def test_a_forged_status_never_leaves_the_replica(caller: Caller) -> None:
+    status, body = caller(FORGE)
+    assert (status, body["error_code"]) == (500, "INTERNAL_ERROR")
+    assert caller(20.0) == (200, {"predictions": [40.0]})
+
+
+def test_what_a_stopping_replica_holds_is_answered(caller: Caller, settings: Any) -> None:
+    resting = caller.ask(REST)
+    wait_for(lambda: caller.pool.is_busy, 5, "the request was not taken")
+    waiting = caller.ask(20.0)
+    caller.pool.stop(pyfunc_worker.DRAIN_S)
+    assert caller.answer(resting) == (200, {"predictions": [22.0]})
+    assert caller.answer(waiting) == (200, {"predictions": [40.0]})
+    assert settings.INVOCATION_TIMEOUT_S <= pyfunc_worker.DRAIN_S < node.KILL_AFTER_S, "any request may take that long"
 
 
 def test_temporary_files_work(caller: Caller) -> None:
