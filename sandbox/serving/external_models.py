@@ -48,8 +48,8 @@ def read_external_model(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
         raise InvalidParameterValue(f"external_model.provider '{provider_name}' is not known. Known are: {', '.join(PROVIDERS)}.")
     if not isinstance(raw.get("name"), str) or not 0 < len(raw["name"]) <= MAX_NAME_CHARACTERS:
         raise InvalidParameterValue(
-            f"external_model.name is required: the provider's name of the model, at most {MAX_NAME_CHARACTERS} characters such as "
-            "'gpt-4o-mini'."
+            "external_model.name is required: the provider's name of the model, such as 'gpt-4o-mini', at most "
+            f"{MAX_NAME_CHARACTERS} characters."
         )
     if raw.get("task") not in TASKS:
         raise InvalidParameterValue(f"external_model.task must be one of {', '.join(TASKS)}, not {raw.get('task')!r}.")
