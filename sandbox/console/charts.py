@@ -94,7 +94,15 @@ def measure(endpoint_id: str, entities: Sequence[EntityRow], chosen: str, over: 
         return tuple(metrics.series(redis, endpoint_id, entity_id, since_s, over.step_s, now_s))
 
     by_entity = tuple((entity, read(entity.entity_id)) for entity in asked)
-    return Measured(by_entity[0][1] if chosen and by_entity else read(None), by_entity)
+    return _without_begun_step(Measured(by_entity[0][1] if chosen and by_entity else read(None), by_entity))
+
+
+def _without_begun_step(measured: Measured) -> Measured:
+    """Leave out the step that has just begun while nothing was written into it: it is no drop to zero."""
+    samples = measured.samples
+    if not samples or samples[-1].counts.requests or samples[-1].usage:
+        return measured
+    return Measured(samples[:-1], tuple((entity, each[:-1]) for entity, each in measured.by_entity))
 
 
 def summary(measured: Measured) -> Summary:
@@ -181,12 +189,13 @@ def _errors(measured: Measured) -> Chart:
 def _capacity(measured: Measured) -> Chart:
     columns: list[Column] = [
         ("Replicas", lambda s: s.replicas),
-        ("Provisioned concurrency", lambda s: s.replicas * CONCURRENCY_PER_REPLICA),
-        ("Requests at a time", lambda s: s.counts.peak_concurrent),
+        ("Provisioned", lambda s: s.replicas * CONCURRENCY_PER_REPLICA),
+        ("At a time", lambda s: s.counts.peak_concurrent),
         ("Waiting", lambda s: s.counts.peak_waiting),
     ]
     note = (
-        f"A replica works on {CONCURRENCY_PER_REPLICA} requests at a time. What is beyond that waits; autoscaling adds replicas."
+        f"A replica works on {CONCURRENCY_PER_REPLICA} requests at a time: together, the provisioned concurrency. "
+        "What comes beyond it waits, and autoscaling adds replicas."
     )
     drawn = [_line(1, step="end"), _line(4, step="end"), _line(2), _line(5)]
     is_kept: Callable[[Sample], bool] = lambda s: bool(s.replicas or s.counts.peak_concurrent)  # noqa: E731
@@ -215,7 +224,7 @@ def _option(samples: Sequence[Sample], series: list[Json], unit: str) -> str:
     return json.dumps(
         {
             "grid": {"left": 8, "right": 12, "top": 44, "bottom": 4, "containLabel": True},
-            "legend": {"top": 0, "left": 0, "type": "scroll", "itemWidth": 14, "itemHeight": 10},
+            "legend": {"top": 0, "right": 0, "type": "scroll", "itemWidth": 14, "itemHeight": 10},
             "tooltip": {"trigger": "axis"},
             "xAxis": {"type": "category", "data": [_time(s) for s in samples], "axisTick": {"show": False}},
             "yAxis": {"type": "value", "name": unit, "minInterval": 0 if unit in {"ms", "requests/s"} else 1},

@@ -107,6 +107,20 @@ class EndpointView:
         return self.can_manage and self.kind == "custom" and self.shown_config is not None
 
     @property
+    def said(self) -> str:
+        """The state as a sentence, for whoever does not see the page change."""
+        if self.config_update == "IN_PROGRESS":
+            return f"{self.name} is updating."
+        if self.config_update == "UPDATE_FAILED":
+            return f"The update of {self.name} failed."
+        if self.config_update == "UPDATE_CANCELED":
+            return f"The update of {self.name} was cancelled."
+        if self.is_stopped:
+            return f"{self.name} is stopped."
+        version = f" Config {self.config.version} is active." if self.config else ""
+        return f"{self.name} is {'ready' if self.ready == 'READY' else 'not ready'}.{version}"
+
+    @property
     def is_emulated(self) -> bool:
         """Whether an entity says that its workload type is only emulated."""
         shown = [config for config in (self.config, self.pending) if config is not None]

@@ -14,7 +14,7 @@ from sandbox.serving.autoscaling import SIZES
 from sandbox.serving.entity_rules import WORKLOAD_TYPES, default_name, read_entities
 
 Json = dict[str, Any]
-RANGE = ""
+RANGE = "range"
 """Value of the size picker that lets provisioned concurrency be given in numbers."""
 SIZE_CHOICES = [
     *((size, f"{size}: {f'{low} to {high}' if low < high else low} requests at a time") for size, (low, high) in SIZES.items()),
@@ -46,8 +46,8 @@ class ServedEntityInput(forms.Form):
 
     model = forms.ChoiceField(label="Version", error_messages={"required": "Choose a version from your registry."})
     name = forms.CharField(label="Served name", required=False, max_length=63, validators=[name_rule], widget=identifier())
-    workload_type = forms.ChoiceField(label="Compute type", choices=TYPE_CHOICES, initial="CPU", required=False)
-    workload_size = forms.ChoiceField(label="Size", choices=SIZE_CHOICES, initial="Small", required=False)
+    workload_type = forms.ChoiceField(label="Compute type", choices=TYPE_CHOICES, initial="CPU")
+    workload_size = forms.ChoiceField(label="Size", choices=SIZE_CHOICES, initial="Small")
     min_provisioned_concurrency = forms.IntegerField(label="At least", min_value=0, required=False)
     max_provisioned_concurrency = forms.IntegerField(label="At most", min_value=0, required=False)
     traffic_percentage = forms.IntegerField(
@@ -102,7 +102,7 @@ def entity_body(form: ServedEntityInput) -> Json:
     """`ServedEntityInput` of the REST API; of a form with errors as far as it goes."""
     model, version = form.model_and_version
     body: Json = {
-        "name": form.value_of("name") or default_name(model, version),
+        "name": form.value_of("name") or (default_name(model, version) if model else ""),
         "entity_name": model,
         "entity_version": version,
         **_size(form),

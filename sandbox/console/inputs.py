@@ -65,7 +65,7 @@ class CaptureInput(forms.Form):
         """`auto_capture_config`; empty when everything is as it would be without."""
         if not self.value_of("enabled"):
             return {"enabled": False}
-        named = {name: self.value_of(name) for name in ("catalog_name", "schema_name", "table_name_prefix")}
+        named = {name: self.value_of(name) or "" for name in ("catalog_name", "schema_name", "table_name_prefix")}
         if named == {"catalog_name": "main", "schema_name": "default", "table_name_prefix": ""}:
             return {}
         return {name: value for name, value in named.items() if value} | {"enabled": True}

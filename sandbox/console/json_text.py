@@ -1,7 +1,6 @@
 """JSON for reading: objects over several lines, lists of plain values on one line, or wrapped where they are long."""
 
 import json
-import textwrap
 from typing import Any
 
 STEP = "  "
@@ -24,16 +23,21 @@ def _is_flat(items: list[Any]) -> bool:
 
 
 def _flat(items: list[Any], margin: str) -> str:
+    """On one line, or as many values on each line as fit."""
     one_line = f"[{', '.join(_plain(item) for item in items)}]"
     if len(margin) + len(one_line) <= LINE_CHARACTERS:
         return one_line
-    if any(isinstance(item, str) for item in items):  # a text may hold spaces, at which wrapping would break it
-        return _nested(items, margin)
     inner = margin + STEP
-    wrapped = textwrap.fill(
-        one_line[1:-1], LINE_CHARACTERS, initial_indent=inner, subsequent_indent=inner, break_long_words=False
-    )
-    return f"[\n{wrapped}\n{margin}]"
+    lines = [inner]
+    for position, item in enumerate(items):
+        text = _plain(item) + ("," if position < len(items) - 1 else "")
+        if lines[-1] == inner:
+            lines[-1] += text
+        elif len(lines[-1]) + 1 + len(text) <= LINE_CHARACTERS:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(inner + text)
+    return "[\n" + "\n".join(lines) + f"\n{margin}]"
 
 
 def _nested(items: list[Any], margin: str) -> str:

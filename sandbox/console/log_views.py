@@ -46,7 +46,7 @@ def endpoint_logs(request: PageRequest, found: OpenEndpoint) -> HttpResponse:
         path = f"/api/2.0/serving-endpoints/{found.name}/served-models/{name}/logs"
         arguments = {"name": found.name, "served_model_name": name}
         shown |= {
-            "version": version,
+            "config_version": version,
             "served_name": name,
             "entity": next(row for config, row in _rows(found) if (config, row.name) == (version, name)),
             "service": LogText.of(service_log(entity)),

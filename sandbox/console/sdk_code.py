@@ -4,10 +4,12 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.console.json_text import LINE_CHARACTERS, readable
+from sandbox.console.json_text import readable
 from sandbox.console.samples import TOKEN_PLACE, Sample
 
 Json = Mapping[str, Any]
+LINE_CHARACTERS = 68
+"""The code stands beside a form."""
 CLASSES = {
     "config": "EndpointCoreConfigInput",
     "served_entities": "ServedEntityInput",

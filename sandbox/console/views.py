@@ -109,7 +109,7 @@ def overview(found: OpenEndpoint) -> dict[str, Any]:
         "clock_now": clock.now(workspace),
         "pending": [(entity, None) for entity in view.pending.entities] if view.pending else [],
         "idles": any(life.idle for life in lives.values()),
-        "factors": CLOCK_FACTORS if found.caller.is_admin else (),
+        "factors": CLOCK_FACTORS if found.caller.is_admin and view.kind == "custom" else (),
     }
 
 

@@ -1,11 +1,14 @@
 """What moves in the console's pages: code tabs, traffic, rows of the form, live parts."""
 
 import pytest
+from playwright.sync_api import expect
 
 from sandbox.serving.models import Endpoint
 from sandbox.workspaces.models import User
+from sandbox.workspaces.operations import open_workspace
 from tests.browser.accessibility import assert_accessible
 from tests.browser.conftest import OpenPage
+from tests.browser.endpoint_rows import custom, make_endpoint
 
 pytestmark = pytest.mark.usefixtures("endpoints")
 
@@ -32,17 +35,86 @@ def test_two_shares_move_together_and_the_sum_is_said(open_page: OpenPage, learn
     assert page.get_by_label("churn-1", exact=True).input_value() == "79"
     assert page.get_by_label("churn-2", exact=True).input_value() == "21"
     page.get_by_label("churn-2", exact=True).fill("30")
-    assert page.get_by_text("Adds up to 109 %: 9 too much.").is_visible()
+    assert page.get_by_label("churn-1", exact=True).input_value() == "70"
+    assert slider.input_value() == "70"
+    assert page.get_by_text("Adds up to 100 %.").is_visible()
+    page.get_by_label("churn-2", exact=True).fill("130")
+    assert page.get_by_text("Adds up to 130 %: 30 too much.").is_visible()
+
+
+def test_of_three_shares_the_one_touched_longest_ago_gives(open_page: OpenPage, learner: User) -> None:
+    entities = [custom("churn", version) for version in ("1", "2", "3")]
+    make_endpoint(open_workspace(learner), "three", entities, shares=(50, 30, 20))
+    page = open_page("/sandbox/serving/three/overview/", learner)
+    fields = [page.get_by_label(f"churn-{version}", exact=True) for version in (1, 2, 3)]
+
+    def shares() -> list[int]:
+        return [int(field.input_value()) for field in fields]
+
+    fields[0].fill("60")
+    assert shares() == [60, 30, 10]
+    fields[1].fill("35")
+    assert shares() == [60, 35, 5]
+    fields[0].fill("10")
+    assert shares() == [10, 35, 55]
 
 
 def test_a_wrong_split_comes_back_with_what_was_typed(open_page: OpenPage, learner: User) -> None:
-    page = open_page("/sandbox/serving/example-churn/overview/", learner)
+    page = open_page("/sandbox/serving/example-churn/overview/", learner, java_script_enabled=False)
     page.get_by_label("churn-2", exact=True).fill("30")
     page.get_by_role("button", name="Update the split").click()
     alert = page.get_by_role("alert").inner_text()
     assert "must add up to 100. They add up to 110." in alert
     assert page.get_by_label("churn-2", exact=True).input_value() == "30"
     assert Endpoint.objects.get(name="example-churn").config_update == "NOT_UPDATING"
+
+
+def test_the_call_beside_the_form_changes_as_one_types(open_page: OpenPage, learner: User) -> None:
+    page = open_page("/sandbox/serving/example-churn/edit/", learner)
+    call = page.locator("#call-preview")
+    assert "w.serving_endpoints.update_config_and_wait(" in call.inner_text()
+    page.get_by_label("Served name").first.fill("champion")
+    page.get_by_label("Compute type").first.select_option("GPU_SMALL")
+    expect(call).to_contain_text("name='champion'")
+    expect(call).to_contain_text("ServingModelWorkloadType.GPU_SMALL")
+    expect(page.get_by_text("GPU types").first).to_be_visible()
+    page.get_by_label("Size").first.select_option("range")
+    page.get_by_label("At most").first.fill("8")
+    expect(call).to_contain_text("max_provisioned_concurrency=8")
+    page.get_by_role("tab", name="REST").click()
+    expect(call).to_contain_text("/api/2.0/serving-endpoints/example-churn/config")
+    page.get_by_text("Environment variables").first.click()
+    page.get_by_label("Environment variables").first.fill("MODE=fast")
+    expect(call).to_contain_text('"MODE": "fast"')
+    assert page.get_by_role("tab", name="REST").get_attribute("aria-selected") == "true"
+    assert page.problems == []  # type: ignore[attr-defined]
+
+
+def test_the_version_follows_the_model(open_page: OpenPage, learner: User) -> None:
+    page = open_page("/sandbox/serving/fraud-live/edit/", learner)
+    assert page.get_by_label("Registered model").first.input_value() == "Served now"
+    assert page.get_by_label("Version").first.input_value() == "main.default.fraud@1"
+    page.get_by_label("Registered model").first.select_option("")
+    assert page.get_by_label("Version").first.is_disabled()
+
+
+def test_the_list_is_searched_as_one_types(open_page: OpenPage, learner: User) -> None:
+    page = open_page("/sandbox/serving/", learner)
+    page.get_by_label("Search").fill("fraud")
+    expect(page.get_by_role("link", name="example-churn")).to_have_count(0)
+    expect(page.get_by_role("link", name="fraud-live", exact=True)).to_be_visible()
+    assert "q=fraud" in page.url
+    page.get_by_label("State").select_option("failed")
+    expect(page.get_by_text("No endpoint fits")).to_be_visible()
+    page.get_by_role("link", name="Show all endpoints").click()
+    expect(page.get_by_role("link", name="example-churn", exact=True)).to_be_visible()
+
+
+def test_a_change_of_state_is_read_aloud_once(open_page: OpenPage, learner: User) -> None:
+    page = open_page("/sandbox/serving/fraud-live/overview/", learner)
+    Endpoint.objects.filter(name="fraud-live").update(config_update="NOT_UPDATING", active_version=2, pending_version=None)
+    expect(page.locator("#live-aloud")).to_have_text("fraud-live is not ready. Config 2 is active.")
+    assert page.locator("#live-aloud").get_attribute("role") == "status"
 
 
 def test_the_form_names_the_field_and_keeps_the_rest(open_page: OpenPage, learner: User) -> None:

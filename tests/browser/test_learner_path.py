@@ -57,10 +57,10 @@ def start_the_lab(page: Page, site: str) -> None:
 def deploy_two_versions(page: Page, site: str) -> None:
     page.goto(f"{site}/sandbox/serving/new/")
     page.get_by_label("Endpoint name").fill(ENDPOINT)
-    page.get_by_label("Model and version").nth(0).select_option("main.default.churn@1")
+    choose(page, 0, "main.default.churn", "1")
     page.get_by_label("Traffic", exact=True).nth(0).fill("80")
     page.get_by_role("button", name="Add another served model").click()
-    page.get_by_label("Model and version").nth(1).select_option("main.default.churn@2")
+    choose(page, 1, "main.default.churn", "2")
     page.get_by_label("Traffic", exact=True).nth(1).fill("20")
     expect(page.get_by_text("Adds up to 100 %.")).to_be_visible()
     page.get_by_role("button", name="Create endpoint").click()
@@ -68,6 +68,11 @@ def deploy_two_versions(page: Page, site: str) -> None:
     expect(page.get_by_role("heading", name="Active config version 1")).to_be_visible(timeout=DEPLOYED_WITHIN_MS)
     expect(page.get_by_role("img", name="Traffic: churn-1 80 %, churn-2 20 %")).to_be_visible()
     assert_accessible(page)
+
+
+def choose(page: Page, row: int, model: str, version: str) -> None:
+    page.get_by_label("Registered model").nth(row).select_option(model)
+    page.get_by_label("Version").nth(row).select_option(f"{model}@{version}")
 
 
 def send_requests_and_see_the_split(page: Page, site: str) -> None:

@@ -20,7 +20,13 @@ PAGES = (
     "/sandbox/serving/example-churn/query/",
     "/sandbox/serving/example-chat/query/",
     "/sandbox/serving/example-churn/events/",
+    "/sandbox/serving/example-churn/metrics/",
+    "/sandbox/serving/fraud-live/logs/",
+    "/sandbox/serving/example-churn/permissions/",
+    "/sandbox/serving/example-churn/settings/",
+    "/sandbox/serving/example-churn/edit/",
     "/sandbox/serving/example-churn/delete/",
+    "/sandbox/serving/?q=nothing-like-it",
     "/sandbox/playground/",
 )
 

@@ -21,7 +21,7 @@ def test_the_first_tab_stop_skips_to_the_content(open_page: OpenPage, learner: U
     [
         ("learner", ["Study", "Sandbox"]),
         ("instructor", ["Study", "Sandbox", "Teach"]),
-        ("operator", ["Study", "Sandbox", "Operate"]),
+        ("operator", ["Study", "Sandbox", "Author", "Operate"]),
     ],
 )
 def test_a_role_sees_its_groups(role: str, wanted: list[str], open_page: OpenPage, learner: User) -> None:

@@ -35,7 +35,7 @@
     const range = card.querySelector(".range-fields");
     const note = card.querySelector("[data-gpu-note]");
     const show = () => {
-      range.hidden = size.value !== "";
+      range.hidden = size.value !== "range";
       note.hidden = !type.value.includes("GPU");
     };
     [size, type].forEach((select) => select.addEventListener("change", show));

@@ -1,6 +1,6 @@
 /* Live parts, on top of htmx: <div data-live hx-get="…" hx-trigger="every 3s, refresh" hx-swap="outerHTML">.
    Polling rests while the tab is hidden or a field in the part has the focus; an unchanged answer is not swapped in;
-   [data-live-said] says when the part was last refreshed. The server ends the polling by answering without hx-trigger. */
+   [data-say] is a sentence on the state, read aloud when it changes; [data-live-said] says when the part was last refreshed. The server ends the polling by answering without hx-trigger. */
 (() => {
   let last = new WeakMap();
   const time = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -22,6 +22,16 @@
     if (box) { box.scrollTop = atEnd ? box.scrollHeight : top; box.scrollLeft = left; }
   });
   let places = [];
+  /* the sentence of [data-say] goes into one region that stays on the page when it changes, so that it is read aloud once */
+  const aloud = Object.assign(document.createElement("div"), { id: "live-aloud", className: "visually-hidden" });
+  aloud.setAttribute("role", "status");
+  document.body.append(aloud);
+  let said = document.querySelector("[data-say]")?.dataset.say;
+  const sayAloud = (part) => {
+    if (!part.dataset.say || part.dataset.say === said) return;
+    said = part.dataset.say;
+    aloud.textContent = said;
+  };
   document.querySelectorAll("[data-keep-end]").forEach((box) => { box.scrollTop = box.scrollHeight; });
 
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -37,6 +47,7 @@
     if (!part?.matches?.("[data-live]")) return;
     last.set(part, event.detail.xhr.responseText);
     scrollBack(places);
+    sayAloud(part);
     say(part, `refreshed ${time()}`);
     document.dispatchEvent(new CustomEvent("livechange"));
   });

@@ -114,6 +114,7 @@ def test_a_row_without_a_model_says_so(learner: User, client_of: Any) -> None:
     form = external_form(kind="custom") | {
         "entities-0-model": "",
         "entities-0-workload_size": "Small",
+        "entities-0-workload_type": "CPU",
         "entities-0-traffic_percentage": "100",
     }
     html = client_of(learner).post("/sandbox/serving/new/", form).content.decode()

@@ -18,7 +18,9 @@ VERSIONS = [("main.default.churn", [("main.default.churn@1", "version 1"), ("mai
 def rows(*given: dict[str, str]) -> dict[str, str]:
     data = {"e-TOTAL_FORMS": str(len(given)), "e-INITIAL_FORMS": "0"}
     for position, row in enumerate(given):
-        data |= {f"e-{position}-{name}": value for name, value in {"workload_size": "Small", **row}.items()}
+        data |= {
+            f"e-{position}-{name}": value for name, value in {"workload_size": "Small", "workload_type": "CPU", **row}.items()
+        }
     return data
 
 
@@ -71,7 +73,7 @@ def test_two_versions_become_entities_and_routes() -> None:
 
 
 def test_concurrency_in_numbers_goes_instead_of_a_size() -> None:
-    numbers = {"workload_size": "", "min_provisioned_concurrency": "4", "max_provisioned_concurrency": "12"}
+    numbers = {"workload_size": "range", "min_provisioned_concurrency": "4", "max_provisioned_concurrency": "12"}
     typed = entities(ALL | numbers)
     assert typed.is_valid(), typed.errors
     (entity,) = config_body(typed)["served_entities"]
@@ -82,11 +84,11 @@ def test_concurrency_in_numbers_goes_instead_of_a_size() -> None:
 @pytest.mark.parametrize(
     ("typed", "field", "sentence"),
     [
-        ({"workload_size": "", "min_provisioned_concurrency": "5", "max_provisioned_concurrency": "8"},
+        ({"workload_size": "range", "min_provisioned_concurrency": "5", "max_provisioned_concurrency": "8"},
          "min_provisioned_concurrency", "must be a multiple of 4, not 5"),
-        ({"workload_size": "", "min_provisioned_concurrency": "8", "max_provisioned_concurrency": "4"},
+        ({"workload_size": "range", "min_provisioned_concurrency": "8", "max_provisioned_concurrency": "4"},
          "max_provisioned_concurrency", "must be at least 8 here, not 4"),
-        ({"workload_size": "", "min_provisioned_concurrency": "0", "max_provisioned_concurrency": "4"},
+        ({"workload_size": "range", "min_provisioned_concurrency": "0", "max_provisioned_concurrency": "4"},
          "min_provisioned_concurrency", "needs scale_to_zero_enabled"),
         ({"environment_vars": "1ST=x"}, "environment_vars", "is not a valid name"),
         ({"environment_vars": "KEY={{secrets/only}}"}, "environment_vars", "is not a secret reference"),
