@@ -320,6 +320,7 @@ def _bucket_key(step_s: int, start_s: int, entity_id: str) -> str:
 
 def _note_entity(pipe: Any, endpoint_id: str, entity_id: str, now_s: float) -> None:
     pipe.zadd(entities_key(endpoint_id), {entity_id: now_s}, gt=True)
+    pipe.zremrangebyscore(entities_key(endpoint_id), 0, now_s - KEPT_S)
     pipe.expire(entities_key(endpoint_id), KEPT_S)
 
 

@@ -4,7 +4,7 @@
 ephemeral there too [docs: monitor-diagnose page].
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ def lines(redis: Any, entity_id: str, limit: int = MAX_LINES) -> list[LogLine]:
     return [LogLine(*orjson.loads(raw)) for raw in redis.lrange(key(entity_id), -limit, -1)]
 
 
-def forget(redis: Any, entity_id: str) -> None:
-    """Drop the lines of an entity that is gone for good."""
-    redis.delete(key(entity_id))
+def forget(redis: Any, entity_ids: Iterable[str]) -> None:
+    """Drop the lines of entities that are gone for good."""
+    if keys := [key(entity_id) for entity_id in entity_ids]:
+        redis.delete(*keys)

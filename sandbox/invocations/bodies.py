@@ -8,12 +8,37 @@ from typing import Any, cast
 from sandbox.errors import RequestTimeout, RequestTooLarge
 
 BODY_TIMEOUT_S = 10.0
+MAX_HELD_BYTES = 256 * 1024 * 1024
+"""Of one workspace in one gateway: bodies that wait, or are with a replica or provider. Entities that do not start hold them for
+minutes, so that a few hundred large requests could take the memory of the whole site."""
 OVERDUE = -1.0
 """Stands for the due time of a body whose reading has been ended."""
 
 
 class ClientGone(Exception):
     """The client closed the connection before its body was complete."""
+
+
+class Held:
+    """How many bytes of bodies each workspace has in hand."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[str, int] = {}
+
+    def take(self, workspace_id: str, size: int) -> bool:
+        """Count a body; False when that is too much, and then it is not counted."""
+        held = self._bytes.get(workspace_id, 0) + size
+        if held > MAX_HELD_BYTES:
+            return False
+        self._bytes[workspace_id] = held
+        return True
+
+    def give_back(self, workspace_id: str, size: int) -> None:
+        left = self._bytes.get(workspace_id, 0) - size
+        if left:
+            self._bytes[workspace_id] = left
+        else:
+            self._bytes.pop(workspace_id, None)
 
 
 class Bodies:

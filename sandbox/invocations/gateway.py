@@ -21,6 +21,7 @@ from sandbox.errors import (
     ApiError,
     InvalidState,
     PermissionDenied,
+    RequestLimitExceeded,
     ResourceDoesNotExist,
     TemporarilyUnavailable,
     Unauthenticated,
@@ -28,7 +29,7 @@ from sandbox.errors import (
 from sandbox.inference_tables import capture
 from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, error_answer, headers
-from sandbox.invocations.bodies import Bodies, ClientGone
+from sandbox.invocations.bodies import MAX_HELD_BYTES, Bodies, ClientGone, Held
 from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
 from sandbox.invocations.content_types import body_text, content_type
 from sandbox.invocations.pulse import Meter, Pulse
@@ -45,6 +46,9 @@ _INVOCATIONS = re.compile(r"/serving-endpoints/([^/]+)(?:/served-models/([^/]+))
 SWEEP_S = 0.25
 MAX_NAME_CHARACTERS = 255
 DRAWS = 3
+TOO_MUCH_HELD = (
+    f"The requests of this workspace that are not answered yet have more than {MAX_HELD_BYTES // 2**20} MB. Send fewer at once."
+)
 _draw = random.Random().random  # noqa: S311 - a traffic split needs no secrecy
 _bits = random.Random(uuid.uuid4().int).getrandbits  # noqa: S311 - request ids have to be unique, not secret
 
@@ -62,6 +66,7 @@ class Gateway:
         self._redis_url = redis_url
         self._load_token = load_token
         self.bodies = Bodies(body_limit_bytes)
+        self._held = Held()
         self._timeout_s = timeout_s
         self._reply_list = f"reply:{uuid.uuid4().hex}"
         self._coalescers: dict[str, Coalescer] = {}
@@ -132,6 +137,7 @@ class Gateway:
                         reported[entity_id] = coalescer.last_invocation_s
                     if coalescer.is_idle and now_s - coalescer.last_invocation_s > 3600:
                         del self._coalescers[entity_id]
+                        reported.pop(entity_id, None)
             except Exception as error:  # as above
                 logger.warning("sweep interrupted: %s", error)
 
@@ -182,10 +188,15 @@ class Gateway:
         self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send, kind: str = ""
     ) -> Answer | None:
         """Find the endpoint, choose a served entity, and let a replica or a provider answer. `kind`: see `content_type`."""
-        for _ in range(DRAWS):
-            answer = await self._draw_and_ask(token, name, served_name, body, request_id, send, kind)
-            if answer is not CHOOSE_AGAIN:
-                return answer
+        if not self._held.take(token.workspace_id, len(body)):
+            return error_answer(RequestLimitExceeded(TOO_MUCH_HELD), retry_after_s=1)
+        try:
+            for _ in range(DRAWS):
+                answer = await self._draw_and_ask(token, name, served_name, body, request_id, send, kind)
+                if answer is not CHOOSE_AGAIN:
+                    return answer
+        finally:
+            self._held.give_back(token.workspace_id, len(body))
         raise TemporarilyUnavailable(f"Endpoint {name} is changing too fast to answer; retry in a second.")
 
     async def _draw_and_ask(

@@ -70,7 +70,7 @@ class Meter:
         """Not yet added to the totals in Redis."""
         self.buckets: dict[int, tuple[int, Tally]] = {}
         """Length of the bucket -> its start and what was counted in it."""
-        self.last_s = 0.0
+        self.last_s = time.time()
 
     def began(self) -> None:
         self.concurrent += 1
@@ -172,5 +172,5 @@ class Pulse:
 
     def _forget_the_resting(self, now_s: float) -> None:
         for entity_id, meter in list(self._meters.items()):
-            if meter.is_idle and meter.last_s and now_s - meter.last_s > FORGET_AFTER_S:
+            if meter.is_idle and now_s - meter.last_s > FORGET_AFTER_S:
                 del self._meters[entity_id]

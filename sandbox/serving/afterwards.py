@@ -8,7 +8,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from sandbox import metrics
+from sandbox import metrics, service_logs
 from sandbox.connections import redis_client
 from sandbox.serving import nodes, snapshot
 from sandbox.serving.control_queue import RECONCILE, enqueue
@@ -39,6 +39,7 @@ def take_away(endpoint: Endpoint, placements: Mapping[str, Mapping[str, int]]) -
             for entity_id, placement in placements.items():
                 nodes.stop(entity_id, placement)
             nodes.forget(placements)
+            service_logs.forget(redis_client(), placements)
             metrics.forget(redis_client(), endpoint_id, placements)
 
     transaction.on_commit(after_commit)

@@ -171,6 +171,13 @@ async def test_what_redis_did_not_take_is_sent_again(redis: Any, redis_url: str)
     await client.aclose()
 
 
+def test_entities_that_were_replaced_long_ago_are_forgotten(redis: Any) -> None:
+    now_s = time.time()
+    write(redis, ONE, "gateway-a", now_s - metrics.KEPT_S - 60, counts(1))
+    write(redis, TWO, "gateway-a", now_s, counts(1))
+    assert metrics.entities(redis, ENDPOINT) == [TWO]
+
+
 def test_a_deleted_endpoint_is_forgotten(redis: Any) -> None:
     write(redis, ONE, "gateway-a", time.time(), counts(1))
     metrics.forget(redis, ENDPOINT, [ONE])

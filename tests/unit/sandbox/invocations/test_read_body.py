@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.errors import RequestTimeout, RequestTooLarge
 from sandbox.invocations import bodies as bodies_module
-from sandbox.invocations.bodies import Bodies, ClientGone
+from sandbox.invocations.bodies import MAX_HELD_BYTES, Bodies, ClientGone, Held
 
 
 def bodies() -> Bodies:
@@ -31,6 +31,28 @@ def receiving(*messages: dict[str, Any]) -> Any:
 
 def piece(body: bytes, more: bool) -> dict[str, Any]:
     return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_workspace_holds_so_much_and_no_more() -> None:
+    held = Held()
+    assert held.take("ada", MAX_HELD_BYTES - 5)
+    assert held.take("ada", 5)
+    assert not held.take("ada", 1)
+    assert held.take("bob", MAX_HELD_BYTES), "nobody pays for another workspace"
+    held.give_back("ada", 5)
+    assert held.take("ada", 5)
+    for workspace_id, size in (("ada", MAX_HELD_BYTES), ("bob", MAX_HELD_BYTES)):
+        held.give_back(workspace_id, size)
+    assert held._bytes == {}, "nothing is kept of who has nothing in hand"
+
+
+def test_empty_bodies_are_counted_and_given_back() -> None:
+    held = Held()
+    assert held.take("ada", 0)
+    assert held.take("ada", 0)
+    held.give_back("ada", 0)
+    held.give_back("ada", 0)
+    assert held._bytes == {}
 
 
 async def test_pieces_are_joined() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from sandbox import live
+from sandbox import live, service_logs
 from sandbox.replicas.messages import NODE_START
 from sandbox.serving import operations, rollout, sweep, tick
 from sandbox.serving.models import BuildStatus, DeploymentEvent, Endpoint, EndpointConfig, ModelBuild, ServedEntity
@@ -299,10 +299,12 @@ def test_waking_what_is_not_active_does_nothing(workspace: Any, node: Any, contr
 def test_deleting_takes_everything_away(workspace: Any, node: Any, control: Any, redis: Any) -> None:
     endpoint = deploy(workspace, node, control)
     entity = entity_of(endpoint, 1)
+    service_logs.append(redis, entity.id, [service_logs.LogLine(1.0, "r1", "printed")])
     operations.delete_endpoint(workspace, "churn")
 
     assert published(redis, workspace) is None
     assert node.stopped() == [entity.id]
+    assert service_logs.lines(redis, entity.id) == []
     assert ServedEntity.objects.count() == 0
     assert create(workspace, built=False).name == "churn"
 
