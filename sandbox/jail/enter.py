@@ -5,6 +5,7 @@ Only the standard library is used. The process must have a single thread; it may
 memory of its parent, so fork from one that never held a secret.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -25,6 +26,7 @@ NOBODY = 65534
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_CAP_AMBIENT = 1, 38, 24, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SIGKILL = 9
+_USUAL_PID_MAX = 32_768
 _CAPABILITY_VERSION_3 = 0x20080522
 _CLONE_NEWUTS, _CLONE_NEWIPC, _CLONE_NEWNET = 0x04000000, 0x08000000, 0x40000000
 
@@ -136,6 +138,7 @@ def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int], file_bytes: i
         resource.RLIMIT_FSIZE: file_bytes,
         # the limit is about numbers, not about how many are open
         resource.RLIMIT_NOFILE: max([limits.open_files, *(fd + 8 for fd in kept)]),
+        resource.RLIMIT_NPROC: most_tasks(),
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
@@ -148,6 +151,18 @@ def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int], file_bytes: i
         # the soft limit says why the process ended, the hard one ends a process that ignores it
         used_s = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
         resource.setrlimit(resource.RLIMIT_CPU, (used_s + limits.cpu_s, used_s + limits.cpu_s + 1))
+
+
+def most_tasks() -> int:
+    """How many threads and processes this user may have in all: half of what the machine or its container has numbers for.
+
+    Threads are not forbidden, and one process could start tens of thousands. The kernel does not count those of root.
+    """
+    found = [_USUAL_PID_MAX]
+    for path in ("/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max", "/sys/fs/cgroup/pids.max"):
+        with contextlib.suppress(OSError, ValueError), open(path) as file:  # no limit is written as "max"
+            found.append(int(file.read()))
+    return min(found) // 2
 
 
 def _drop_privileges(libc: ctypes.CDLL) -> None:

@@ -5,6 +5,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+from sandbox.jail.enter import most_tasks
 from sandbox.jail.paths import is_world_readable
 
 
@@ -81,6 +82,20 @@ def test_a_forked_process_can_live_on_without_a_limit_on_its_processor_time() ->
         """
     )
     assert said == "(True, (0, 0))"
+
+
+def test_its_user_may_have_half_of_the_machines_threads() -> None:
+    said = in_new_process(
+        """
+        import resource
+        enter_jail(limits, keep_fds=(1, 2))
+        say(resource.getrlimit(resource.RLIMIT_NPROC))
+        """
+    )
+    pid_max = int(Path("/proc/sys/kernel/pid_max").read_text())
+    soft, hard = map(int, said.strip("()").split(", "))
+    assert soft == hard == most_tasks()
+    assert 0 < soft <= pid_max // 2
 
 
 def test_the_address_space_is_counted_in_bytes() -> None:
