@@ -43,7 +43,7 @@ class Filters:
 
 def rows(filters: Filters, today: date) -> list[Row]:
     """The items that pass the filters."""
-    items = list(_filtered(filters).prefetch_related("current__options"))
+    items = list(filtered(filters).prefetch_related("current__options"))
     found = item_statistics()
     reasons = doubtful(items, found)
     listed = [
@@ -71,7 +71,8 @@ def status_of(item: Item, today: date) -> str:
     return "asked"
 
 
-def _filtered(filters: Filters) -> QuerySet[Item]:
+def filtered(filters: Filters) -> QuerySet[Item]:
+    """The items that pass all filters but the status."""
     items = Item.objects.select_related("current", "objective", "exam").order_by("bank", "key")
     items = items.annotate(
         open_reports=Count("reports", filter=Q(reports__closed_at=None), distinct=True),

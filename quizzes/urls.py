@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from quizzes.views import attempts, author, editor, home, instructor, items, joining, labs, study
+from quizzes.views import attempts, author, editor, exchange, home, instructor, items, joining, key_fixes, labs, study
 
 learner_urls = [
     path("", home.home, name="home"),
@@ -46,6 +46,14 @@ author_urls = [
     path("author/items/<slug:key>/preview/", editor.preview, name="author_preview"),
     path("author/items/<slug:key>/prove/", editor.prove_draft, name="prove_draft"),
     re_path(r"^author/items/(?P<key>[-\w]+)/quarantine/(?P<to>on|off)/$", author.switch_quarantine, name="switch_quarantine"),
+    path("author/items/<slug:key>/key/", key_fixes.fix_key, name="fix_key"),
+    path("author/key-fixes/<int:fix_id>/", key_fixes.key_fix, name="key_fix"),
+    path("author/import/", exchange.import_items, name="import_items"),
+    path("author/import/<int:run_id>/", exchange.import_run, name="import_run"),
+    path("author/import/<int:run_id>/confirm/", exchange.confirm_import, name="confirm_import"),
+    path("author/import/<int:run_id>/discard/", exchange.discard_import, name="discard_import"),
+    path("author/export/", exchange.export_items, name="export_items"),
+    re_path(r"^author/export/(?P<what>file|losses)/$", exchange.export_file, name="export_file"),
     path("author/drafts/<int:run_id>/", editor.draft_proof, name="draft_proof"),
     path("author/reports/<int:report_id>/close/", author.close_report, name="close_report"),
 ]

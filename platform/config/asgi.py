@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from config.body_cap import body_cap
+from config.upload_cap import UPLOAD_PATH, may_upload
 from sandbox.invocations.gateway import Gateway
 from sandbox.live import LiveToken
 from sandbox.registry.proxy import RegistryProxy
@@ -48,6 +49,7 @@ gateway = Gateway(
 )
 mlflow = RegistryProxy(gateway.authenticate)
 pages = body_cap(_django, limit_bytes=settings.WEB_BODY_LIMIT_BYTES, timeout_s=10.0)
+uploads = body_cap(_django, limit_bytes=settings.UPLOAD_BODY_LIMIT_BYTES, timeout_s=60.0)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,6 +62,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway(scope, receive, send)
     elif scope["path"].startswith(PREFIXES):
         await mlflow(scope, receive, send)
+    elif scope["path"] == UPLOAD_PATH and await sync_to_async(may_upload)(scope):
+        await uploads(scope, receive, send)
     else:
         await pages(scope, receive, send)
 

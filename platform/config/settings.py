@@ -120,9 +120,7 @@ TEMPLATES: list[dict[str, Any]] = [
 # SQLite: IMMEDIATE and FULL; the default rollback journal, because SQLite before 3.51.3 can
 # corrupt a database in WAL mode when several processes write (sqlite.org/wal.html#walresetbug).
 _SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA synchronous=FULL;"}
-DATABASES = {
-    "default": dj_database_url.parse(env_str("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}"), conn_max_age=60)
-}
+DATABASES = {"default": dj_database_url.parse(env_str("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}"), conn_max_age=60)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
     DATABASES["default"]["CONN_MAX_AGE"] = 0
@@ -201,6 +199,7 @@ MLFLOW_SOCKET = RUN_DIR / "mlflow.sock"
 # --- serving: one named constant for each documented limit (sandbox/README.md has the sources) ---
 INVOCATION_BODY_LIMIT_BYTES = 16 * 1024 * 1024
 WEB_BODY_LIMIT_BYTES = 1024 * 1024
+UPLOAD_BODY_LIMIT_BYTES = 33 * 1024 * 1024  # a file of 32 MB with the form around it, from authors alone
 ARTIFACT_BODY_LIMIT_BYTES = 512 * 1024 * 1024
 INVOCATION_TIMEOUT_S = float(env_str("INVOCATION_TIMEOUT_S", "297"))
 MAX_SERVED_ENTITIES = 10

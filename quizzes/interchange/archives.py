@@ -71,3 +71,10 @@ def pack(files: Mapping[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, date_time=(2026, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def with_file(data: bytes, name: str, more: bytes) -> bytes:
+    """The archive with one more file."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    return pack({**files, name: more})

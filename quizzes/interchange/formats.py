@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from quizzes.interchange import csv_table, gift, moodle_xml, qti, qti12
+from quizzes.interchange import archives, csv_table, gift, moodle_xml, qti, qti12
 from quizzes.interchange.portable import PortableItem, portable
 from quizzes.interchange.report import Report, Unreadable, exportable
+from quizzes.interchange.safe_xml import legal
 from quizzes.item_specs import ItemSpec
 
 MAX_UPLOAD_BYTES = 32 * 1024 * 1024
@@ -50,11 +51,30 @@ FORMATS: dict[str, Format] = {
 
 
 def export(specs: Sequence[ItemSpec], form: Format) -> tuple[bytes, Report]:
-    """The file, and what it does not carry. Raises Unreadable for a format that is only read."""
+    """The file, and what it does not carry; that stands in the file too, where the format has a place for remarks.
+
+    Raises Unreadable for a format that is only read.
+    """
     if form.write is None:
         raise Unreadable(f"{form.name} can be imported, not exported. QTI 2.2 is what comes closest.")
     report = Report()
-    return form.write(exportable([portable(spec) for spec in specs], form.carries, form.kinds, report), report), report
+    data = form.write(exportable([portable(spec) for spec in specs], form.carries, form.kinds, report), report)
+    return _with_remarks(data, form, report), report
+
+
+def _with_remarks(data: bytes, form: Format, report: Report) -> bytes:
+    """The file with its report: a text beside the items, or a comment. A table has no place for one."""
+    said = [f"{line.where}: {line.message}" for line in report.lines]
+    if not said:
+        return data
+    if form.suffix == "zip":
+        return archives.with_file(data, "loss_report.txt", "\n".join(said).encode())
+    if form.slug == "gift":
+        return data + "".join(f"\n// {' '.join(line.split())}" for line in said).encode() + b"\n"
+    if form.slug == "moodle_xml":
+        text = "\n".join(said).replace("--", "- -").removesuffix("-")
+        return data + f"\n<!--\n{legal(text)}\n-->\n".encode()
+    return data
 
 
 def read(data: bytes, form: Format) -> tuple[list[PortableItem], Report]:

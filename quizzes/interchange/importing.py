@@ -38,11 +38,17 @@ CHANGED = "The banks have changed since the dry run. This is the new one; nothin
 
 def begin(user: Person, file_name: str, data: bytes, form: str, wishes: Wishes) -> ImportRun:
     """Keep the file and have the background worker read it."""
+    run = keep(user, file_name, data, form, wishes)
+    _send(run, READ_TASK)
+    return run
+
+
+def keep(user: Person, file_name: str, data: bytes, form: str, wishes: Wishes) -> ImportRun:
+    """The file and what is to be done with it, for the worker to find."""
     run = ImportRun.objects.create(
         user=user, file_name=file_name[-200:], format=form, wishes=asdict(wishes), message="Waiting for the background worker."
     )
     uploads.keep(run.pk, data)
-    _send(run, READ_TASK)
     return run
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,17 @@ from quizzes.interchange.bank_text import SharedPart, new_file, rewritten
 from quizzes.interchange.merging import Incomplete, completed, merged
 from quizzes.interchange.portable import PortableItem
 from quizzes.interchange.spreading import over_the_share, spread
-from quizzes.item_specs import BankSpec, Catalogue, ItemSpec
+from quizzes.item_specs import BankSpec, Catalogue, ItemSpec, Stimulus
 from quizzes.lint import lint_item
 from quizzes.lint_banks import bank_findings, findings_over_banks
+from quizzes.lint_rules import LANGUAGES
 
 Tell = Callable[[int, int], None]
 """Called with (items done, items in all) while a plan is made."""
 STATES = ("new", "changed", "same", "refused")
+CAPTION = "Shown with the question"
+"""Of a stimulus that came without one."""
+_BLOCK = re.compile(r"\n*^```(\w*)\n(.+?)\n```$\n*", re.M | re.S)
 DECLARATION = "Imported; the author declares that the wording is free to use here and no recalled exam content."
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
 
@@ -151,12 +155,13 @@ def _candidates(
     defaults = _defaults(wishes, form, today)
     for number, item in enumerate(items, 1):
         clean = cleaned(item)
+        shown = with_stimulus(clean)
         entry = Entry(item.where, free_key(clean, taken, specs), "new", wishes.bank)
-        if clean != item:
-            entry.reasons.append("Characters that no text can show were left out.")
+        entry.reasons += ["Characters that no text can show were left out."] * (clean != item)
+        entry.reasons += ["The code in the question stands below it, as its stimulus."] * (shown.stem != clean.stem)
         plan.entries.append(entry)
         try:
-            candidate = _candidate(clean, entry, defaults, shelf, specs, taken)
+            candidate = _candidate(shown, entry, defaults, shelf, specs, taken)
             _lint_alone(candidate, shelf.catalogue, today)
             found.append(candidate)
         except Incomplete as error:
@@ -171,7 +176,7 @@ def _candidates(
 
 def _defaults(wishes: Wishes, form: formats.Format, today: date) -> dict[str, str]:
     unproved = f"Imported from {form.name}; nobody has written a proof yet."
-    return {"language": "en", "checked_on": today.isoformat(), "no_proof": unproved, **wishes.defaults}
+    return {"checked_on": today.isoformat(), "no_proof": unproved, **wishes.defaults}
 
 
 def cleaned(item: PortableItem) -> PortableItem:
@@ -187,6 +192,19 @@ def cleaned(item: PortableItem) -> PortableItem:
     options = tuple(type(o)(**{name: clean(value) for name, value in vars(o).items()}) for o in item.options)
     shown = item.stimulus and type(item.stimulus)(**{name: clean(value) for name, value in vars(item.stimulus).items()})
     return PortableItem(clean(item.key), item.kind, clean(item.stem), options, shown, clean(dict(item.meta)), item.where)
+
+
+def with_stimulus(item: PortableItem) -> PortableItem:
+    """The one block of code in a question as its stimulus, with what a stimulus needs."""
+    stem, shown = item.stem, item.stimulus
+    found = _BLOCK.findall(stem)
+    if shown is None and len(found) == 1:
+        language, code = found[0]
+        stem, shown = _BLOCK.sub("\n\n", stem).strip(), Stimulus(language, "", code)
+    if shown is not None:
+        language = shown.language if shown.language in LANGUAGES else "text"
+        shown = Stimulus(language, shown.caption or CAPTION, shown.code)
+    return replace(item, stem=stem, stimulus=shown)
 
 
 def free_key(item: PortableItem, taken: set[str], known: Mapping[str, ItemSpec]) -> str:
@@ -226,7 +244,7 @@ def _candidate(
         raise Incomplete([f"Another item of the file has the key {entry.key!r}. Give each its own."])
     base = specs.get(entry.key)
     if base is None:
-        data = completed(_renamed(item, entry.key), defaults)
+        data = completed(replace(item, key=entry.key), defaults)
     else:
         entry.bank = shelf.home[entry.key]
         if base.kind == "computed":
@@ -236,10 +254,6 @@ def _candidate(
         entry.state = "changed" if found.changes else "same"
     exam = base.exam if base else ""
     return Candidate(entry, data, parse_item(data, f"{entry.bank}, {entry.key}", exam))
-
-
-def _renamed(item: PortableItem, key: str) -> PortableItem:
-    return PortableItem(key, item.kind, item.stem, item.options, item.stimulus, item.meta, item.where)
 
 
 def _lint_alone(candidate: Candidate, catalogue: Catalogue, today: date) -> None:

@@ -48,8 +48,8 @@ def _read_one(item: Element, where: str, report: Report) -> PortableItem:
 
 def _material(presentation: Element, asked: list[Element], where: str, report: Report) -> str:
     """The words in front of what is asked."""
-    inside = {id(e) for each in asked for e in each.iter()}
-    texts = [_mattext(e, where, report) for e in find_all(presentation, "mattext") if id(e) not in inside]
+    inside = {e for each in asked for e in each.iter()}  # the elements themselves: lxml makes new proxies for old ones
+    texts = [_mattext(e, where, report) for e in find_all(presentation, "mattext") if e not in inside]
     return "\n\n".join(text for text in texts if text)
 
 

@@ -70,6 +70,36 @@ def item_status_tag(status: str) -> dict[str, str]:
     return _tag(ITEM_STATES.get(status, (status.capitalize(), "question-mark", "idle")))
 
 
+IMPORT_STATES = {
+    "queued": ("Waiting", "hourglass", "progress"),
+    "reading": ("Dry run", "progress", "progress"),
+    "planned": ("Waits for your word", "eye", "warning"),
+    "confirmed": ("Waiting", "hourglass", "progress"),
+    "storing": ("Being stored", "progress", "progress"),
+    "stored": ("Imported", "circle-check", "success"),
+    "refused": ("Refused", "circle-x", "danger"),
+    "gone": ("Given up", "ban", "idle"),
+}
+ENTRY_STATES = {
+    "new": ("New", "plus", "success"),
+    "changed": ("Changed", "edit", "progress"),
+    "same": ("Same", "check", "idle"),
+    "refused": ("Refused", "circle-x", "danger"),
+}
+
+
+@register.inclusion_tag("quizzes/_tag.html")
+def import_tag(state: str) -> dict[str, str]:
+    """How far an import is, as icon, word and colour."""
+    return _tag(IMPORT_STATES[state])
+
+
+@register.inclusion_tag("quizzes/_tag.html")
+def import_entry_tag(state: str) -> dict[str, str]:
+    """What an import does with an item."""
+    return _tag(ENTRY_STATES[state])
+
+
 @register.inclusion_tag("quizzes/_tag.html")
 def verdict_tag(verdict: str) -> dict[str, str]:
     """A check's verdict as icon, word and colour."""

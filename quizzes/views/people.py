@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
-from quizzes.models import Attempt, Cohort, DraftProof, LabRun, ProofRun
+from quizzes.models import Attempt, Cohort, DraftProof, ImportRun, LabRun, ProofRun
 from sandbox.public import Person
 
 P = ParamSpec("P")
@@ -79,6 +79,11 @@ def own_proof_run(user: Person, run_id: int) -> ProofRun:
 def own_draft_proof(user: Person, run_id: int) -> DraftProof:
     """A proof run of a draft of the user's own."""
     return get_object_or_404(DraftProof, pk=run_id, user=user)
+
+
+def own_import(user: Person, run_id: int) -> ImportRun:
+    """An import of the user's own."""
+    return get_object_or_404(ImportRun, pk=run_id, user=user)
 
 
 def wants_fragment(request: HttpRequest) -> bool:
