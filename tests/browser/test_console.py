@@ -93,9 +93,9 @@ def test_the_call_beside_the_form_changes_as_one_types(open_page: OpenPage, lear
 def test_the_version_follows_the_model(open_page: OpenPage, learner: User) -> None:
     page = open_page("/sandbox/serving/fraud-live/edit/", learner)
     assert page.get_by_label("Registered model").first.input_value() == "Served now"
-    assert page.get_by_label("Version").first.input_value() == "main.default.fraud@1"
+    assert page.get_by_label("Version", exact=True).first.input_value() == "main.default.fraud@1"
     page.get_by_label("Registered model").first.select_option("")
-    assert page.get_by_label("Version").first.is_disabled()
+    assert page.get_by_label("Version", exact=True).first.is_disabled()
 
 
 def test_the_list_is_searched_as_one_types(open_page: OpenPage, learner: User) -> None:

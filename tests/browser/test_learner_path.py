@@ -72,7 +72,7 @@ def deploy_two_versions(page: Page, site: str) -> None:
 
 def choose(page: Page, row: int, model: str, version: str) -> None:
     page.get_by_label("Registered model").nth(row).select_option(model)
-    page.get_by_label("Version").nth(row).select_option(f"{model}@{version}")
+    page.get_by_label("Version", exact=True).nth(row).select_option(f"{model}@{version}")
 
 
 def send_requests_and_see_the_split(page: Page, site: str) -> None:
