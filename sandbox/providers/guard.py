@@ -50,7 +50,14 @@ async def call(url: str, headers: dict[str, str], content: bytes) -> AsyncIterat
     destination = await find_destination(url)
     sent = {"Content-Type": "application/json", "Accept-Encoding": "identity"} | headers | destination.headers
     async with _client(destination) as client:
-        request = client.build_request("POST", destination.url, headers=sent, content=content, extensions=destination.extensions)
+        try:
+            request = client.build_request(
+                "POST", destination.url, headers=sent, content=content, extensions=destination.extensions
+            )
+        except UnicodeError:  # its text holds the value
+            raise ProviderUnreachable(
+                "The key or the organization has characters that no header can have. Store it again."
+            ) from None
         try:
             response = await client.send(request, stream=True)
             try:

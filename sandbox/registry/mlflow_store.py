@@ -23,6 +23,7 @@ CLIENT_VERSION = "3.17.2"
 PAGE_SIZE = 100
 VERSIONS_PAGE_SIZE = 1000
 _WORKSPACE_ID = re.compile(r"[a-z0-9]{1,60}")
+_VERSION = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class MlflowStore:
             ResourceDoesNotExist: this workspace has no such model or version.
         """
         self.ensure_workspace(workspace_id)
-        if not version.isascii() or not version.isdigit():
+        if not _VERSION.fullmatch(version):
             raise ResourceDoesNotExist(f"Model version {version!r} of {name!r} does not exist. Versions are numbers such as '1'.")
         found = self._call(workspace_id, "GET", API + "/model-versions/get", params={"name": name, "version": version})
         raw = found["model_version"]

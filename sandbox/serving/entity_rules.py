@@ -26,6 +26,8 @@ WORKLOAD_TYPES = (
 MAX_ENVIRONMENT_VARS = 30
 CONCURRENCY_STEP = 4
 NAME = re.compile(r"^[A-Za-z0-9_-]+$")
+VERSION = re.compile(r"[1-9][0-9]{0,8}")
+"""MLflow keeps it as a number of 32 bits."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 EXCLUDED_BY_EXTERNAL = ("entity_name", "entity_version", "workload_size", "workload_type", "scale_to_zero_enabled")
 Raw = dict[str, Any]
@@ -106,7 +108,7 @@ def _check_entity_name(entity_name: str) -> None:
 def _check_entity_version(entity_name: str, entity_version: str) -> None:
     if not entity_version:
         raise InvalidParameterValue(f"entity_version is required for the model '{entity_name}'.")
-    if not (entity_version.isascii() and entity_version.isdigit()):
+    if not VERSION.fullmatch(entity_version):
         raise InvalidParameterValue(
             f"entity_version '{entity_version}' is not a version number. An alias is not followed by an endpoint: "
             "look up its version and give that, such as '1'."

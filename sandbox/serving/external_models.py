@@ -5,6 +5,7 @@ Field names and "exactly one of a key and its _plaintext twin" are from [sdk] `E
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox.errors import InvalidParameterValue
 
@@ -104,8 +105,12 @@ def _check_key(config: dict[str, Any], config_name: str, name: str) -> None:
 def _check_openai(config: dict[str, Any]) -> None:
     """Every field is text; and the three API types of openai_config [sdk: OpenAiConfig]."""
     for name, value in config.items():
-        if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS:
-            raise InvalidParameterValue(f"openai_config.{name} must be text of at most {MAX_FIELD_CHARACTERS} characters.")
+        if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS or not (value.isascii() and value.isprintable()):
+            raise InvalidParameterValue(
+                f"openai_config.{name} must be text in ASCII without line breaks, of at most {MAX_FIELD_CHARACTERS} characters."
+            )
+    if config.get("openai_api_base") and not _is_address(config["openai_api_base"]):
+        raise InvalidParameterValue("openai_config.openai_api_base must be an address, such as https://api.openai.com/v1.")
     api_type = config.get("openai_api_type", "openai")
     if api_type not in {"openai", "azure", "azuread"}:
         raise InvalidParameterValue(f"openai_config.openai_api_type must be openai, azure or azuread, not {api_type!r}.")
@@ -113,3 +118,11 @@ def _check_openai(config: dict[str, Any]) -> None:
         raise InvalidParameterValue(
             f"openai_config.openai_api_type '{api_type}' is known, but this sandbox calls only the OpenAI API: leave it out."
         )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and " " not in url
+    except ValueError:
+        return False

@@ -44,6 +44,8 @@ def custom(**fields: Any) -> dict[str, Any]:
         {"openai_api_key_plaintext": "sk-1", "openai_api_base": 5},
         {"openai_api_key_plaintext": "sk-1", "openai_organization": {"a": "b"}},
         {"openai_api_key_plaintext": "sk-1" * 5000},
+        {"openai_api_key_plaintext": "sk-1\n"},
+        {"openai_api_key_plaintext": "sk-é"},
     ],
 )
 def test_fields_of_a_provider_are_text(ask: Any, fields: dict[str, Any]) -> None:
@@ -51,6 +53,24 @@ def test_fields_of_a_provider_are_text(ask: Any, fields: dict[str, Any]) -> None
     assert status == 400
     assert "must be text" in message
     assert list(fields)[-1] in message
+
+
+@pytest.mark.parametrize(
+    "base", ["http://[", "api.openai.com/v1", "https://", "https://host:99999/v1", "ftp://host/", "https://a b/"]
+)
+def test_the_address_of_a_provider_is_one(ask: Any, base: str) -> None:
+    status, message = ask("POST", "serving-endpoints", external(openai_api_key_plaintext="sk-1", openai_api_base=base))
+    assert (status, message) == (
+        400,
+        "openai_config.openai_api_base must be an address, such as https://api.openai.com/v1.",
+    )
+
+
+@pytest.mark.parametrize("version", ["0", "01", "9" * 10, "9" * 30, "²"])
+def test_what_is_no_version_number(ask: Any, version: str) -> None:
+    status, message = ask("POST", "serving-endpoints", custom(entity_version=version))
+    assert status == 400
+    assert f"entity_version '{version}' is not a version number" in message
 
 
 @pytest.mark.parametrize("name", [["gpt"], {"a": 1}, 5, "g" * 300])
