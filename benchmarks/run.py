@@ -84,22 +84,22 @@ def _mlflow_models_serve(model: Any, one: Path, many: Path, scratch: Path, timin
 
 
 def _peer(peer: peer_servers.Peer, one: Path, many: Path, scratch: Path, timing: driving.Timing) -> dict[str, Any]:
-    """{name: results}; empty where the peer cannot be installed."""
+    """{name: results}; empty where the peer cannot be installed or does not answer everything."""
     print(peer.name)
     python = peer_servers.installed(peer)
     if python is None:
         return {}
     first = json.loads(peer_servers.write_requests(peer, one, scratch / "peer_one.json").read_text())[0]
     peer_servers.write_requests(peer, many, scratch / "peer_many.json")
-    with peer_servers.serving(peer, python, scratch / "model.joblib", first, scratch / "peer.log") as url:
-        return {
-            peer.name: {
-                "one_row": driving.drive(url, scratch / "peer_one.json", timing, answer=peer.answer),
-                "many_rows": driving.drive(
-                    url, scratch / "peer_many.json", timing, answer=peer.answer, concurrencies=MANY_ROWS_CONCURRENCY
-                ),
-            }
-        }
+    one, many = scratch / "peer_one.json", scratch / "peer_many.json"
+    try:
+        with peer_servers.serving(peer, python, scratch / "model.joblib", first, scratch / "peer.log") as url:
+            one_row = driving.drive(url, one, timing, answer=peer.answer)
+            many_rows = driving.drive(url, many, timing, answer=peer.answer, concurrencies=MANY_ROWS_CONCURRENCY)
+    except SystemExit as error:  # it does not start here, or refuses some requests: no figure to compare with
+        print(f"    left out: {str(error)[:500]}")
+        return {}
+    return {peer.name: {"one_row": one_row, "many_rows": many_rows}}
 
 
 def _proving_ground(models: list[Any], scratch: Path, timing: driving.Timing) -> dict[str, Any]:
