@@ -41,10 +41,6 @@ class EntityRow:
             return self.size
         return f"Concurrency {self.lowest_concurrency}–{self.highest_concurrency}"
 
-    @property
-    def is_gpu(self) -> bool:
-        return "GPU" in self.workload_type
-
 
 @dataclass(frozen=True)
 class ConfigView:

@@ -8,7 +8,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from sandbox.console import endpoints, examples, live_facts, samples, serving_list
@@ -128,6 +127,5 @@ def endpoint_events(request: PageRequest, found: OpenEndpoint) -> HttpResponse:
         "page": page,
         "lines": [(event, clock.at(workspace, event.at)) for event in page.object_list],
         "is_fast": workspace.clock_factor != 1,
-        "now": timezone.now(),
     }
     return render(request, "sandbox/_events.html" if request.htmx else "sandbox/endpoint_events.html", shown)

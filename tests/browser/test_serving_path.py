@@ -174,7 +174,7 @@ def let_an_instructor_view(page: Page) -> None:
     page.get_by_label("Person or group").select_option("user_name:instructor")
     page.get_by_label("Permission", exact=True).select_option("CAN_VIEW")
     page.get_by_role("button", name="Give").click()
-    expect(page.get_by_label("Permission of instructor")).to_have_value("CAN_VIEW")
+    expect(page.get_by_label("Permission of instructor", exact=True)).to_have_value("CAN_VIEW")
 
 
 def view_as_the_instructor(browser: Browser, stack: Stack) -> None:
