@@ -44,6 +44,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _INVOCATIONS = re.compile(r"/serving-endpoints/([^/]+)(?:/served-models/([^/]+))?/invocations/?")
 SWEEP_S = 0.25
+IDLE_KEPT_S = 30 * 24 * 3600
 MAX_NAME_CHARACTERS = 255
 DRAWS = 3
 TOO_MUCH_HELD = (
@@ -133,7 +134,7 @@ class Gateway:
                     if coalescer.is_stranded:
                         await self._release_if_replaced(coalescer)
                     if coalescer.last_invocation_s - reported.get(entity_id, 0.0) > 1.0:
-                        await self._redis.set(live.idle_key(entity_id), coalescer.last_invocation_s)
+                        await self._redis.set(live.idle_key(entity_id), coalescer.last_invocation_s, ex=IDLE_KEPT_S)
                         reported[entity_id] = coalescer.last_invocation_s
                     if coalescer.is_idle and now_s - coalescer.last_invocation_s > 3600:
                         del self._coalescers[entity_id]

@@ -3,16 +3,19 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import islice
 from typing import TypeVar
 
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.utils import timezone
 
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.serving import compute, nodes, rollout, snapshot
 from sandbox.serving.models import Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces import operations as workspaces
+from sandbox.workspaces.models import Token
 
 log = logging.getLogger(__name__)
 Row = TypeVar("Row", bound=Model)
@@ -21,6 +24,7 @@ Thing = TypeVar("Thing")
 SWEPT_KEY = "control:swept"
 """`run_id` of the Redis server that was swept last; another or none means that Redis started anew."""
 CHUNK = 500
+ENDED_TOKENS_KEPT = timedelta(days=30)
 
 
 def sweep_if_redis_is_new() -> None:
@@ -59,6 +63,8 @@ def _withdraw_tokens() -> None:
         usable = workspaces.usable_tokens().filter(sha256__in=published, user__is_active=True).values_list("sha256", flat=True)
         for sha256 in published - set(usable):
             live.withdraw_token(redis, sha256)
+    old = timezone.now() - ENDED_TOKENS_KEPT  # the query panel and each proof make one that lives for minutes
+    Token.objects.filter(Q(revoked_at__lt=old) | Q(expires_at__lt=old)).delete()
 
 
 def _publish_endpoints() -> None:

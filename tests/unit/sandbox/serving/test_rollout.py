@@ -444,6 +444,19 @@ def test_the_sweep_takes_away_tokens_of_deleted_people_and_expired_ones(workspac
     assert [redis.exists(live.token_key(digest(plain))) for plain in (kept, of_bob, old)] == [1, 0, 0]
 
 
+def test_the_sweep_forgets_tokens_that_ended_long_ago(workspace: Any, learner: Any) -> None:
+    from sandbox.workspaces.models import Token
+    from sandbox.workspaces.operations import issue_token
+
+    usable, lately, revoked, expired = (issue_token(workspace, learner)[0].id for _ in range(4))
+    long_ago = timezone.now() - sweep.ENDED_TOKENS_KEPT - timedelta(minutes=1)
+    Token.objects.filter(id=lately).update(revoked_at=timezone.now())
+    Token.objects.filter(id=revoked).update(revoked_at=long_ago)
+    Token.objects.filter(id=expired).update(expires_at=long_ago)
+    sweep.sweep()
+    assert set(Token.objects.values_list("id", flat=True)) == {usable, lately}
+
+
 def test_a_start_without_an_answer_is_given_up(workspace: Any, node: Any, control: Any) -> None:
     endpoint = create(workspace)
     control.run()
