@@ -25,7 +25,7 @@ class ImportInput(forms.Form):
     format = forms.ChoiceField(label="Format", choices=[(form.slug, form.name) for form in FORMATS.values()])
     bank = forms.ChoiceField(label="Bank for new items")
     new_bank = forms.RegexField(
-        r"[a-z][a-z0-9_]{2,49}",
+        r"\A[a-z][a-z0-9_]{2,49}\Z",
         required=False,
         label="Name of the new bank",
         error_messages={"invalid": "Use 3 to 50 small letters, digits and underscores, beginning with a letter."},
@@ -50,6 +50,7 @@ class ImportInput(forms.Form):
         self.banks = {slug for slug, _ in banks}
         self._choices("bank", [*((slug, f"{title} ({slug})") for slug, title in banks), ("", "A new bank")])
         self.fields["bank"].required = False
+        self.fields["bank"].initial = banks[0][0] if banks else ""
         self._choices("exam", exams)
         self._choices("objective", objectives)
         self.fields["expires_on"].initial = today + timedelta(days=LONGEST_LIFE_DAYS)
@@ -108,7 +109,7 @@ class KeyFixInput(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={"required": "Say why the key was wrong.", "min_length": "Say a little more: learners may ask."},
     )
-    base = forms.RegexField(r"[0-9a-f]{64}", required=False, widget=forms.HiddenInput)
+    base = forms.RegexField(r"\A[0-9a-f]{64}\Z", required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, count: int, wanted: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

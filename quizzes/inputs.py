@@ -15,7 +15,7 @@ class AnswerInput(forms.Form):
     """Which submission to this question it is, and perhaps a step to move (`up-2`: the step numbered 2 goes up by one)."""
 
     sequence = forms.IntegerField(min_value=1, max_value=99)
-    move = forms.RegexField(r"(up|down)-[1-9]", required=False)
+    move = forms.RegexField(r"\A(up|down)-[1-9]\Z", required=False)
 
     def moved(self, numbers: Sequence[int]) -> list[int]:
         """The order with the step moved by one place; a step at the end stays there."""
@@ -57,7 +57,7 @@ class DraftInput(forms.Form):
     """An item as its author types it: YAML, and what it was when she began."""
 
     text = forms.CharField(max_length=60_000, required=False, strip=False)
-    base = forms.RegexField(r"[0-9a-f]{64}", required=False)
+    base = forms.RegexField(r"\A[0-9a-f]{64}\Z", required=False)
     bank = forms.SlugField(required=False)
 
     def clean_text(self) -> str:

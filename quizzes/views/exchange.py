@@ -1,5 +1,6 @@
 """Import and export of items: the form, the dry run, its confirmation, and files with their loss report."""
 
+from io import BytesIO
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -146,12 +147,12 @@ def export_file(request: HttpRequest, what: str) -> HttpResponse:
     made = exporting.exported(items, form, today, _name(filters, key))
     if what == "losses":
         text = "".join(f"{line.level}: {line.where}: {line.message}\n" for line in made.report.lines)
-        return _attachment([text.encode()], f"{made.name}.losses.txt", "text/plain; charset=utf-8")
-    return _attachment([made.data], made.name, form.content_type)
+        return _attachment(text.encode(), f"{made.name}.losses.txt", "text/plain; charset=utf-8")
+    return _attachment(made.data, made.name, form.content_type)
 
 
-def _attachment(chunks: list[bytes], name: str, content_type: str) -> HttpResponse:
-    response = FileResponse(iter(chunks), as_attachment=True, filename=name, content_type=content_type)
+def _attachment(data: bytes, name: str, content_type: str) -> HttpResponse:
+    response = FileResponse(BytesIO(data), as_attachment=True, filename=name, content_type=content_type)
     return cast(HttpResponse, response)  # it streams, and goes through the same decorators
 
 

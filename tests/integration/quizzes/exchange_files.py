@@ -88,7 +88,8 @@ CANVAS = """<?xml version="1.0" encoding="UTF-8"?>
 <questestinterop xmlns="http://www.imsglobal.org/xsd/ims_qtiasiv1p2">
 <assessment ident="a1" title="Quiz"><section ident="root_section">
 <item ident="i1a" title="Harvest"><presentation>
-  <material><mattext texttype="text/html">&lt;div&gt;A winery scores grapes nightly. Which table keeps answers?&lt;/div&gt;</mattext></material>
+      <material><mattext texttype="text/html">&lt;div&gt;A winery scores grapes nightly.
+      Which table keeps answers?&lt;/div&gt;</mattext></material>
   <response_lid ident="response1" rcardinality="Single"><render_choice>
     <response_label ident="10"><material><mattext texttype="text/plain">Inference table</mattext></material></response_label>
     <response_label ident="11"><material><mattext texttype="text/plain">Feature lookups</mattext></material></response_label>
@@ -99,9 +100,12 @@ CANVAS = """<?xml version="1.0" encoding="UTF-8"?>
       <displayfeedback feedbacktype="Response" linkrefid="10_fb"/></respcondition>
     <respcondition continue="No"><conditionvar><varequal respident="response1">10</varequal></conditionvar>
       <setvar action="Set" varname="SCORE">100</setvar></respcondition></resprocessing>
-  <itemfeedback ident="10_fb"><flow_mat><material><mattext texttype="text/plain">Requests and answers land there.</mattext></material></flow_mat></itemfeedback>
-  <itemfeedback ident="11_fb"><flow_mat><material><mattext texttype="text/plain">They are read for a call.</mattext></material></flow_mat></itemfeedback>
-  <itemfeedback ident="12_fb"><flow_mat><material><mattext texttype="text/plain">They tell of versions alone.</mattext></material></flow_mat></itemfeedback>
+  <itemfeedback ident="10_fb"><flow_mat>
+      <material><mattext texttype="text/plain">Requests and answers land there.</mattext></material></flow_mat></itemfeedback>
+  <itemfeedback ident="11_fb"><flow_mat>
+      <material><mattext texttype="text/plain">They are read for a call.</mattext></material></flow_mat></itemfeedback>
+  <itemfeedback ident="12_fb"><flow_mat>
+      <material><mattext texttype="text/plain">They tell of versions alone.</mattext></material></flow_mat></itemfeedback>
 </item>
 <item ident="i2b" title="Two"><presentation>
   <material><mattext texttype="text/plain">A vineyard wants two of these for drift. Select two.</mattext></material>
@@ -128,25 +132,33 @@ CANVAS = """<?xml version="1.0" encoding="UTF-8"?>
   <response_lid ident="r1"><material><mattext>Cask of Bordeaux</mattext></material><render_choice>
     <response_label ident="31"><material><mattext>French oak</mattext></material></response_label>
     <response_label ident="32"><material><mattext>Hungarian oak</mattext></material></response_label>
-    <response_label ident="33"><material><mattext>Sweet chestnut</mattext></material></response_label></render_choice></response_lid>
+    <response_label ident="33">
+      <material><mattext>Sweet chestnut</mattext></material></response_label></render_choice></response_lid>
   <response_lid ident="r2"><material><mattext>Cask of Tokaj</mattext></material><render_choice>
     <response_label ident="31"><material><mattext>French oak</mattext></material></response_label>
     <response_label ident="32"><material><mattext>Hungarian oak</mattext></material></response_label>
-    <response_label ident="33"><material><mattext>Sweet chestnut</mattext></material></response_label></render_choice></response_lid>
+    <response_label ident="33">
+      <material><mattext>Sweet chestnut</mattext></material></response_label></render_choice></response_lid>
   <response_lid ident="r3"><material><mattext>Cask of Barolo</mattext></material><render_choice>
     <response_label ident="31"><material><mattext>French oak</mattext></material></response_label>
     <response_label ident="32"><material><mattext>Hungarian oak</mattext></material></response_label>
-    <response_label ident="33"><material><mattext>Sweet chestnut</mattext></material></response_label></render_choice></response_lid>
+    <response_label ident="33">
+      <material><mattext>Sweet chestnut</mattext></material></response_label></render_choice></response_lid>
   </presentation>
   <resprocessing>
-    <respcondition><conditionvar><varequal respident="r1">31</varequal></conditionvar><setvar action="Add" varname="SCORE">33.33</setvar></respcondition>
-    <respcondition><conditionvar><varequal respident="r2">32</varequal></conditionvar><setvar action="Add" varname="SCORE">33.33</setvar></respcondition>
-    <respcondition><conditionvar><varequal respident="r3">33</varequal></conditionvar><setvar action="Add" varname="SCORE">33.34</setvar></respcondition>
+    <respcondition><conditionvar><varequal respident="r1">31</varequal></conditionvar>
+      <setvar action="Add" varname="SCORE">33.33</setvar></respcondition>
+    <respcondition><conditionvar><varequal respident="r2">32</varequal></conditionvar>
+      <setvar action="Add" varname="SCORE">33.33</setvar></respcondition>
+    <respcondition><conditionvar><varequal respident="r3">33</varequal></conditionvar>
+      <setvar action="Add" varname="SCORE">33.34</setvar></respcondition>
   </resprocessing>
-  <itemfeedback ident="general_fb"><material><mattext>Each region keeps to the wood that grows near it.</mattext></material></itemfeedback>
+  <itemfeedback ident="general_fb">
+      <material><mattext>Each region keeps to the wood that grows near it.</mattext></material></itemfeedback>
 </item>
 <item ident="i4d" title="Essay"><presentation><material><mattext>Discuss.</mattext></material>
-  <response_str ident="response1" rcardinality="Single"><render_fib><response_label ident="answer1" rshuffle="No"/></render_fib></response_str>
+  <response_str ident="response1" rcardinality="Single">
+      <render_fib><response_label ident="answer1" rshuffle="No"/></render_fib></response_str>
 </presentation></item>
 </section></assessment></questestinterop>
 """
