@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sandbox import live, metrics
 from sandbox.connections import redis_client
+from sandbox.errors import PermissionDenied
 from sandbox.serving import compute, nodes
 from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA
 from sandbox.serving.models import Endpoint, ServedEntity
@@ -58,7 +59,14 @@ LATENCY = "request_latency_ms"
 
 
 def export(endpoint: Endpoint, now_s: float | None = None) -> str:
-    """The text for an endpoint read by `operations.get_endpoint`; one without an active config has no samples."""
+    """The text for an endpoint read by `operations.get_endpoint`; one without an active config has no samples.
+
+    Raises PermissionDenied for a preconfigured endpoint: its counts are those of every workspace.
+    """
+    if endpoint.workspace_id == live.SYSTEM_WORKSPACE:
+        raise PermissionDenied(
+            f"Endpoint {endpoint.name} is preconfigured and shared by all workspaces; its metrics are not exported."
+        )
     readings = _readings(endpoint, time.time() if now_s is None else now_s)
     lines = [line for gauge in GAUGES for line in _gauge(gauge, readings)]
     return "\n".join([*lines, *_latency(readings), "# EOF", ""])

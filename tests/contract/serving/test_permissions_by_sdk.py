@@ -390,6 +390,17 @@ def test_admin_rights_come_and_go_with_the_group(w: Any, churn: Any, member: Mem
     assert may_query(churn) == {"ada"}
 
 
+def test_metrics_of_preconfigured_endpoints_would_tell_of_other_workspaces(w: Any) -> None:
+    from sandbox.serving.models import Endpoint
+    from sandbox.workspaces.operations import system_workspace
+
+    Endpoint.objects.create(
+        workspace=system_workspace(), name="databricks-bge", kind="foundation", creator="system", config_update="NOT_UPDATING"
+    )
+    with pytest.raises(errors.PermissionDenied, match="shared by all workspaces"):
+        w.serving_endpoints.export_metrics("databricks-bge")
+
+
 def test_the_preconfigured_endpoints_are_everybodys(w: Any) -> None:
     from sandbox.serving.models import Endpoint
     from sandbox.workspaces.operations import system_workspace
