@@ -25,6 +25,7 @@ from quizzes.publishing import Conflict, stored_block
 from quizzes.reports import cohort_progress
 from sandbox.models import User
 from tests.integration.quizzes.conftest import SignIn
+from tests.integration.quizzes.of_each_kind import make_item_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker_away")]
 BANKS = django_settings.FIXTURES_DIR / "banks"
@@ -238,7 +239,7 @@ def test_of_two_authors_who_fix_at_once_the_second_is_told(item: Item, author: U
     answered(attempt, 1, 1)
     base = stored_block(item.bank, item.key).digest
     fix_key(item, correction_to(item, NEW_KEY), base, "Mine is right.", author)
-    with pytest.raises((Conflict, key_fixes.NotFixable)):
+    with pytest.raises(Conflict):
         fix_key(Item.objects.get(pk=item.pk), correction_to(item, 1), base, "No, mine.", operator)
     assert KeyFix.objects.get().actor == author
     assert ItemEvent.objects.filter(kind="key fixed").count() == 1
@@ -255,6 +256,126 @@ def test_runs_of_two_fixes_in_any_order_end_with_the_last_key(
     for place in order:
         rescore(fixes[place].pk)
     assert [scores(attempt) for attempt in attempts] == [[1.0], [0.0], [0.0]]
+
+
+# --- two keys, and what has none ------------------------------------------------------------------
+
+
+@pytest.fixture
+def double(bank: Path) -> Item:
+    """An item with two keys."""
+    for path in sorted(BANKS.glob("genai_engineer_*.yaml")):
+        found = next((spec for spec in read_bank(path).items if spec.kind == "multiple"), None)
+        if found is not None:
+            shutil.copy(path, bank.parent)
+            load_banks(bank.parent)
+            return Item.objects.select_related("current").get(key=found.key)
+    raise AssertionError("no bank has an item with two keys")
+
+
+def test_an_item_with_two_keys(double: Item, author: User, learner: User, stranger: User) -> None:
+    options = list(version_of(double).options.all())
+    old = [o.position for o in options if o.is_key]
+    wrong = next(o.position for o in options if not o.is_key)
+    new = sorted([old[0], wrong])
+    attempts = []
+    for user, answer in ((learner, old), (stranger, new)):
+        attempt = asked(user, double)
+        question = attempt.attempt_items.get()
+        shown = present(attempt, question)
+        record_response(attempt, question, shown.numbers(answer))
+        attempts.append(attempt)
+    assert [scores(attempt) for attempt in attempts] == [[1.0], [0.0]]
+    rescore(fixed(double, author, *new).pk)
+    assert [scores(attempt) for attempt in attempts] == [[0.0], [1.0]]
+
+
+@pytest.mark.parametrize("kind", ["ordering", "matching", "computed"])
+def test_what_has_no_options_as_keys_is_not_fixed_here(kind: str, author: User, sign_in: SignIn, bank: Path) -> None:
+    found = make_item_of(kind)
+    with pytest.raises(key_fixes.NotFixable):
+        key_fixes.fixable_version(found)
+    answer = sign_in(author).get(reverse("fix_key", args=[found.key]), follow=True)
+    assert "Only keys of choices are corrected here." in answer.content.decode()
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+def posted(item: Item, *keys: int, **more: str) -> dict[str, Any]:
+    """What the form sends."""
+    correction = correction_to(item, *keys)
+    words = {f"rationale_{n}": text for n, text in enumerate(correction.rationales, 1)}
+    tags = {f"misconception_{n}": tag for n, tag in enumerate(correction.misconceptions, 1)}
+    return {"keys": [str(key) for key in keys], "reason": "The other one is right.", **words, **tags, **more}
+
+
+def test_from_the_preview_to_the_audit_entry(item: Item, author: User, learner: User, instructor: User, sign_in: SignIn) -> None:
+    join_cohort(learner, create_cohort(instructor, "Autumn").join_code)
+    attempt = asked(learner, item)
+    answered(attempt, 1, OLD_KEY)
+    client, url = sign_in(author), reverse("fix_key", args=[KEY])
+    page = client.post(url, posted(item, NEW_KEY)).content.decode()
+    assert "1 become wrong" in page
+    assert re.search(r"Autumn</span>.*?led by instructor.*?1 person", page, re.DOTALL)
+    assert re.search(r"learner</th>.*?finished.*?>1</td>.*?>0</td>", page, re.DOTALL)
+    assert scores(attempt) == [1.0]
+    assert KeyFix.objects.count() == 0
+    base = re.search(r'name="base" value="([0-9a-f]{64})"', page)
+    assert base is not None
+    answer = client.post(url, posted(item, NEW_KEY, base=base[1], confirm="1"))
+    fix = KeyFix.objects.get()
+    assert answer["Location"] == reverse("key_fix", args=[fix.pk])
+    assert "background worker cannot be reached; it goes on" in client.get(answer["Location"]).content.decode()
+    rescore(fix.pk)
+    page = client.get(answer["Location"]).content.decode()
+    assert "Every answer is scored." in page
+    assert "hx-trigger" not in page.split('id="key-fix-state"')[1]
+    assert scores(attempt) == [0.0]
+    assert "The other one is right." in client.get(reverse("author_item", args=[KEY])).content.decode()
+    again = client.post(url, posted(item, 1, base=base[1], confirm="1"), follow=True)
+    assert "Somebody else has changed the item" in again.content.decode()
+    assert KeyFix.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"reason": ""}, "Say why the key was wrong."),
+        ({"reason": "short"}, "Say a little more"),
+        ({"keys": []}, "Mark what is right."),
+        ({"keys": ["1", "2"]}, "Mark exactly one option."),
+        ({"keys": ["9"]}, "Select a valid choice"),
+        ({"rationale_1": ""}, "Say why it is right or wrong."),
+        ({"keys": [str(OLD_KEY)], "confirm": "1"}, "These are the keys already."),
+    ],
+)
+def test_a_mistake_in_the_form_changes_nothing(
+    bank: Path, item: Item, author: User, sign_in: SignIn, more: dict[str, Any], words: str
+) -> None:
+    before = bank.read_text()
+    answer = sign_in(author).post(reverse("fix_key", args=[KEY]), {**posted(item, NEW_KEY), **more})
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert bank.read_text() == before
+    assert KeyFix.objects.count() == 0
+
+
+def test_an_error_of_the_linter_stops_it(bank: Path, item: Item, author: User, sign_in: SignIn) -> None:
+    before = bank.read_text()
+    fields = posted(item, NEW_KEY, **{f"misconception_{NEW_KEY}": "nobody-believes-this"})
+    client, url = sign_in(author), reverse("fix_key", args=[KEY])
+    page = client.post(url, fields)
+    assert page.status_code == 422
+    assert "is not in misconceptions.yaml" in page.content.decode()
+    assert 'name="confirm"' not in page.content.decode()
+    digest = stored_block(item.bank, item.key).digest
+    assert client.post(url, {**fields, "base": digest, "confirm": "1"}).status_code == 422
+    assert bank.read_text() == before
+    assert KeyFix.objects.count() == 0
+
+
+# --- many -----------------------------------------------------------------------------------------
 
 
 def make_attempts(item: Item, users: list[User], count: int, draw: random.Random) -> dict[int, list[int]]:
