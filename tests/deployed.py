@@ -19,7 +19,7 @@ mlflow.set_experiment("tests")
 with mlflow.start_run():
     model = LinearRegression().fit(frame, frame.sum(axis=1))
     mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1], input_example=frame.head(2),
-                             serialization_format="cloudpickle")
+                             serialization_format="cloudpickle", pip_requirements=["scikit-learn"])
 """
 
 

@@ -17,7 +17,7 @@ for version in range(1, int(sys.argv[2]) + 1):
     with mlflow.start_run():
         model = LinearRegression().fit(frame, frame.sum(axis=1) + 1000 * version)
         mlflow.sklearn.log_model(model, name="model", registered_model_name=sys.argv[1], input_example=frame.head(2),
-                                 serialization_format="cloudpickle")
+                                 serialization_format="cloudpickle", pip_requirements=["scikit-learn"])
 """
 
 

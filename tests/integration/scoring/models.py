@@ -46,7 +46,8 @@ def _columns(*fields: tuple[str, DataType, bool], params: Any = None) -> ModelSi
 
 
 def _save(model: Any, folder: Path, signature: ModelSignature | None) -> None:
-    mlflow.sklearn.save_model(model, str(folder), serialization_format="cloudpickle", signature=signature)
+    options = {"signature": signature, "pip_requirements": ["scikit-learn"]}  # to infer them takes MLflow seconds
+    mlflow.sklearn.save_model(model, str(folder), serialization_format="cloudpickle", **options)
 
 
 def save_typed(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ OPEN_FILES = 65_536
 class Command(BaseCommand):
     help = __doc__
     requires_system_checks = []
+    _is_interrupted = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--after-steps", type=int, default=0, help="how many steps the caller has already announced")
@@ -33,6 +35,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self._steps_before: int = options["after_steps"]
         os.environ[STARTED_VARIABLE] = f"{time.time():.3f}"
+        signal.signal(signal.SIGINT, self._interrupt)
         try:
             self._step(1, "Checks")
             self._check()
@@ -43,7 +46,14 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             say("\nStopped before the site was up.")
 
+    def _interrupt(self, *_: Any) -> None:
+        """Python forgets a KeyboardInterrupt that is raised in a destructor, so it is noted as well."""
+        self._is_interrupted = True
+        raise KeyboardInterrupt
+
     def _step(self, number: int, title: str) -> None:
+        if self._is_interrupted:
+            raise KeyboardInterrupt
         say(f"{self._steps_before + number}/{self._steps_before + 3} {title}")
 
     def _check(self) -> None:

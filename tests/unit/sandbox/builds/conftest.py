@@ -27,6 +27,7 @@ def log_model(tmp_path: Path) -> LogModel:
             options = {"signature": infer_signature(rows, model.predict(rows)), "input_example": rows[:5], **options}
         if serialization_format == "skops":
             options["skops_trusted_types"] = TRUSTED
+        options.setdefault("pip_requirements", ["scikit-learn"])  # to infer them MLflow loads the model in a process of its own
         mlflow.sklearn.save_model(model, str(directory), serialization_format=serialization_format, **options)
         return directory
 

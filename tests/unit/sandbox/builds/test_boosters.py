@@ -39,9 +39,13 @@ def target(table: pd.DataFrame, classes: int) -> Any:
     return score if not classes else np.digitize(score, [0.0] if classes == 2 else [-2.0, 2.0])
 
 
+REQUIREMENTS = ["scikit-learn", "xgboost", "lightgbm"]
+"""Named, because MLflow would load each model in a process of its own to infer them, which takes seconds."""
+
+
 def agrees(save: Callable[..., None], model: Any, table: pd.DataFrame, fresh: pd.DataFrame, folder: Path) -> OnnxRuntime:
     """Log the model, build it, and compare on rows that the build never saw."""
-    save(model, str(folder / "model"), signature=infer_signature(table))
+    save(model, str(folder / "model"), signature=infer_signature(table), pip_requirements=REQUIREMENTS)
     built = build_model(folder / "model", into=folder / "store")
     assert built.path.suffix == ""
     runtime = OnnxRuntime(built.path.read_bytes())
@@ -138,7 +142,7 @@ def test_inside_a_pipeline_with_texts(classifier: str, method: str, tmp_path: Pa
 def test_what_has_no_onnx_form_is_served_as_it_is(tmp_path: Path) -> None:
     table = numbers(100)
     booster = xgboost.train({"booster": "gblinear"}, xgboost.DMatrix(table, target(table, 0)), 5)
-    mlflow.xgboost.save_model(booster, str(tmp_path / "model"), signature=infer_signature(table))
+    mlflow.xgboost.save_model(booster, str(tmp_path / "model"), signature=infer_signature(table), pip_requirements=REQUIREMENTS)
     built = build_model(tmp_path / "model", into=tmp_path / "store")
     assert built.runtime == "pyfunc"
     assert "XGBoost's booster gblinear" in built.log

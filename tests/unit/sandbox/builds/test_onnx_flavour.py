@@ -46,6 +46,7 @@ def doubled(width: int = 1, inputs: tuple[str, ...] = ("a",)) -> ModelProto:
 def build(model: ModelProto, rows: Any, tmp_path: Path, **options: Any) -> OnnxRuntime:
     if rows is not None:
         options["signature"] = infer_signature(rows)
+    options.setdefault("pip_requirements", ["onnx", "onnxruntime"])  # to infer them takes MLflow seconds
     mlflow.onnx.save_model(model, str(tmp_path / "model"), **options)
     return OnnxRuntime(build_model(tmp_path / "model", into=tmp_path / "store").path.read_bytes())
 
