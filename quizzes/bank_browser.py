@@ -47,6 +47,7 @@ def rows(filters: Filters, today: date) -> list[Row]:
     found = item_statistics()
     reasons = doubtful(items, found)
     listed = [
+        # the query annotates open_reports
         Row(item, status_of(item, today), found.get(item.pk), reasons.get(item.pk, []), item.open_reports)  # type: ignore[attr-defined]
         for item in items
     ]

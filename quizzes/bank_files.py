@@ -171,7 +171,7 @@ def _options(raw: Mapping[str, Any], kind: str, where: str) -> tuple[OptionSpec,
 def _read_option(read: Any, raw: Any, where: str) -> OptionSpec:
     if not isinstance(raw, dict):
         raise BankFileError(f"{where} must be a mapping.")
-    return read(raw, where)  # type: ignore[no-any-return]
+    return read(raw, where)  # type: ignore[no-any-return]  # one of the readers of this module
 
 
 def _option(raw: Mapping[str, Any], where: str, *, is_key: bool | None = None, text: str = "text") -> OptionSpec:

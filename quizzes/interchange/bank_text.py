@@ -168,7 +168,7 @@ def _node_at(node: Any, path: _Path) -> yaml.Node | None:
             node = node.value[step] if step < len(node.value) else None
         else:
             return None
-    return node  # type: ignore[no-any-return]
+    return node  # type: ignore[no-any-return]  # PyYAML has no types for nodes
 
 
 # --- anchors -------------------------------------------------------------------------------------
