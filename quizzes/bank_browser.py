@@ -37,8 +37,8 @@ class Filters:
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Filters":
-        """From a query string; what is too long to be meant is cut."""
-        return cls(**{name: query.get(name, "").strip()[:80] for name in cls.__dataclass_fields__})
+        """From a query string; what is too long to be meant is cut, and NUL, which PostgreSQL cannot hold, is left out."""
+        return cls(**{name: query.get(name, "").replace("\x00", "").strip()[:80] for name in cls.__dataclass_fields__})
 
 
 def rows(filters: Filters, today: date) -> list[Row]:
