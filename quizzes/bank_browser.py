@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
@@ -43,13 +44,11 @@ class Filters:
 
 def rows(filters: Filters, today: date) -> list[Row]:
     """The items that pass the filters."""
-    items = list(filtered(filters).prefetch_related("current__options"))
+    items: list[Any] = list(filtered(filters).prefetch_related("current__options"))  # items with what the query annotates
     found = item_statistics()
     reasons = doubtful(items, found)
     listed = [
-        # the query annotates open_reports
-        Row(item, status_of(item, today), found.get(item.pk), reasons.get(item.pk, []), item.open_reports)  # type: ignore[attr-defined]
-        for item in items
+        Row(item, status_of(item, today), found.get(item.pk), reasons.get(item.pk, []), item.open_reports) for item in items
     ]
     if filters.status == "doubtful":
         return [row for row in listed if row.objections]

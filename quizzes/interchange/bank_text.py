@@ -182,7 +182,7 @@ class _Composer(yaml.SafeLoader):
         self.named: dict[int, str] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML has no types for events
         is_alias = isinstance(event, yaml.AliasEvent)
         node = super().compose_node(parent, index)
         if not is_alias and getattr(event, "anchor", None):
