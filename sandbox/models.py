@@ -1,5 +1,15 @@
 """Re-exports the models of the services (one app label, one migrations folder)."""
 
+from sandbox.catalog.models import (
+    FunctionDetail,
+    Grant,
+    LineageEdge,
+    ModelAlias,
+    ModelVersion,
+    Securable,
+    TableDetail,
+    Tag,
+)
 from sandbox.serving.models import (
     DeploymentEvent,
     Endpoint,
@@ -16,13 +26,21 @@ __all__ = [
     "Endpoint",
     "EndpointConfig",
     "EndpointPermission",
+    "FunctionDetail",
+    "Grant",
     "Group",
+    "LineageEdge",
     "Member",
+    "ModelAlias",
     "ModelBuild",
+    "ModelVersion",
     "Notification",
     "Secret",
     "SecretScope",
+    "Securable",
     "ServedEntity",
+    "TableDetail",
+    "Tag",
     "Token",
     "User",
     "Workspace",

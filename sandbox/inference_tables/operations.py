@@ -149,6 +149,8 @@ def _files(workspace_id: str, table: str) -> tuple[TableName, list[delta.DataFil
 def _newest(files: Sequence[delta.DataFile], wanted: int, columns: Sequence[str]) -> pa.Table:
     """The `wanted` newest rows, newest first; `files` are ordered newest first, and read only as far as needed."""
     kept = pa.table({name: [] for name in columns}, schema=pa.schema([delta.SCHEMA.field(name) for name in columns]))
+    if wanted == 0:  # the table was empty when its rows were counted, and may have some by now
+        return kept
     for file in files:
         if kept.num_rows >= wanted and kept["request_time"][wanted - 1].as_py().timestamp() >= file.newest_s:
             break
