@@ -1,4 +1,4 @@
-"""Bearer token of a REST request -> user (`request.user`) and token with its workspace (`request.auth`); who may call what."""
+"""Access token of a REST request -> user (`request.user`) and token with its workspace (`request.auth`); who may call what."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 
+from sandbox.credentials import access_token
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Token, User
 from sandbox.workspaces.operations import authenticate
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer dapi…`, as databricks-sdk, MLflow and curl send it."""
+    """`Authorization: Bearer dapi…`, as databricks-sdk and MLflow send it, or curl's `-u token:dapi…`."""
 
     def authenticate(self, request: Request) -> tuple[User, Token] | None:
-        plain = bearer_token(request.META.get("HTTP_AUTHORIZATION", ""))
-        if plain is None:
+        plain = access_token(request.META.get("HTTP_AUTHORIZATION", "").encode()).decode("utf-8", "replace")
+        if not plain:
             return None
         token = authenticate(plain)
         if token is None:
@@ -43,12 +44,6 @@ class WorkspaceAdmin(IsAuthenticated):
 
 class WorkspaceMember(IsAuthenticated):
     """For views that decide themselves what the caller may see and do."""
-
-
-def bearer_token(header: str) -> str | None:
-    """The credential of an Authorization header; None when it is of another kind or absent."""
-    kind, _, credential = header.partition(" ")
-    return credential.strip() if kind.lower() == "bearer" and credential.strip() else None
 
 
 def token_of(request: Request) -> Token:

@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from sandbox import live
+from sandbox.credentials import access_token
 from sandbox.errors import (
     ApiError,
     InvalidState,
@@ -257,9 +258,9 @@ class Gateway:
         return answer
 
     async def authenticate(self, authorization: bytes) -> live.LiveToken | None:
-        """Who the Authorization header speaks for; None when it is no valid bearer token."""
-        scheme, _, plain = authorization.partition(b" ")
-        return await self._snapshot.token(plain.strip()) if scheme.lower() == b"bearer" else None
+        """Who the Authorization header speaks for; None when it holds no valid access token."""
+        plain = access_token(authorization)
+        return await self._snapshot.token(plain) if plain else None
 
     async def _require_token(self, scope: Scope) -> live.LiveToken:
         for name, value in scope["headers"]:
