@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("sandbox.registry.urls")),
     path("", include("sandbox.serving.urls")),
     path("", include("sandbox.inference_tables.urls")),
+    path("", include("sandbox.sql.urls")),
     path("sandbox/", include("sandbox.console.urls")),
     path("operate/", operate, name="operate"),
 ]

@@ -12,9 +12,9 @@ from django_htmx.middleware import HtmxDetails
 
 from sandbox.errors import ResourceDoesNotExist
 from sandbox.inference_tables import operations, page_data
-from sandbox.inference_tables.csv_export import csv_text
 from sandbox.inference_tables.page_data import TablePage
-from sandbox.inference_tables.sql import SqlFailed, SqlResult, run_select
+from sandbox.sql.csv_export import csv_text
+from sandbox.sql.run import SqlFailed, SqlResult, run_select
 from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.sessions import admin_workspace_of
 

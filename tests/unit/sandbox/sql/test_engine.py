@@ -12,11 +12,12 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from sandbox.inference_tables import delta, sql_functions, sql_job
+from sandbox.inference_tables import delta
 from sandbox.inference_tables.rows import arrow_table, row_of
-from sandbox.inference_tables.sql_engine import lock_down, open_database
-from sandbox.inference_tables.sql_job import SqlRequest, TableFiles
-from sandbox.inference_tables.sql_refusals import friendly
+from sandbox.sql import functions, job
+from sandbox.sql.engine import lock_down, open_database
+from sandbox.sql.job import SqlRequest, TableFiles
+from sandbox.sql.refusals import friendly
 
 HERE = Path(__file__).parent
 SUPPORTED: list[dict[str, Any]] = yaml.safe_load((HERE / "supported.yaml").read_text())
@@ -66,7 +67,7 @@ def run(sql: str, *, max_rows: int = 10_000, max_bytes: int = 5_000_000, paramet
         max_bytes=max_bytes,
         soft_timeout_s=5.0,
     )
-    answer: dict[str, Any] = json.loads(sql_job.run(sql_job.pack(request, [*files, nothing])))
+    answer: dict[str, Any] = json.loads(job.run(job.pack(request, [*files, nothing])))
     return answer
 
 
@@ -90,8 +91,8 @@ def test_every_function_on_the_list_was_tried() -> None:
                 untyped.add(node.name.lower())
             else:
                 typed.add(type(node).__name__)
-    assert typed == sql_functions.TYPED
-    assert untyped == sql_functions.UNTYPED
+    assert typed == functions.TYPED
+    assert untyped == functions.UNTYPED
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=[case["sql"][:60] for case in REFUSED])

@@ -5,8 +5,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sandbox.authentication import token_of
-from sandbox.inference_tables import statements
-from sandbox.inference_tables.serializers import ExecuteStatementBody
+from sandbox.sql import statements
+from sandbox.sql.serializers import ExecuteStatementBody
 
 
 @api_view(["POST"])

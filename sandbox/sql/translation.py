@@ -13,8 +13,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
-from sandbox.inference_tables.sql_functions import HINTS, TYPED, UNTYPED
-from sandbox.inference_tables.sql_refusals import Refused
+from sandbox.sql.functions import HINTS, TYPED, UNTYPED
+from sandbox.sql.refusals import Refused
 
 _FROM_JSON_EXAMPLE = "from_json(request, 'struct<inputs: array<double>>')"
 _FORBIDDEN = (

@@ -18,13 +18,13 @@ from django.conf import settings
 
 from sandbox.inference_tables import delta
 from sandbox.inference_tables.operations import tables
-from sandbox.inference_tables.sql_job import ParameterValue, SqlRequest, TableFiles, pack
 from sandbox.jail.errors import JailRefused, JobFailed, JobTimeout
 from sandbox.jail.launch import run_jailed
 from sandbox.jail.limits import GIB, MIB, Limits
+from sandbox.sql.job import ParameterValue, SqlRequest, TableFiles, pack
 
 logger = logging.getLogger(__name__)
-_JOB = "sandbox.inference_tables.sql_job"
+_JOB = "sandbox.sql.job"
 _TOO_LONG = "The statement took too long and was stopped."
 _TOO_LARGE = "The statement needs more memory than one statement may use. Name only the columns that you need."
 MAX_STATEMENT_BYTES = 20_000

@@ -9,8 +9,8 @@ import orjson
 
 from sandbox.connections import redis_client
 from sandbox.errors import ResourceDoesNotExist
-from sandbox.inference_tables.sql import DEFAULT_LIMITS, SqlColumn, SqlFailed, SqlLimits, SqlResult, run_select
-from sandbox.inference_tables.sql_job import ParameterValue
+from sandbox.sql.job import ParameterValue
+from sandbox.sql.run import DEFAULT_LIMITS, SqlColumn, SqlFailed, SqlLimits, SqlResult, run_select
 
 KEEP_S = 3600
 KEEP_PER_WORKSPACE = 10

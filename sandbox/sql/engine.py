@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from sandbox.inference_tables.sql_job import SqlRequest
-from sandbox.inference_tables.sql_results import databricks_type, text_of
-from sandbox.inference_tables.sql_translation import Parameter, Scope, translate
+from sandbox.sql.job import SqlRequest
+from sandbox.sql.results import databricks_type, text_of
+from sandbox.sql.translation import Parameter, Scope, translate
 
 _BATCH_ROWS = 500
 _CONFIGURATION = {

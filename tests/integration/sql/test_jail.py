@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox.inference_tables.sql import DEFAULT_LIMITS, SqlFailed, SqlLimits, run_select
 from sandbox.jail.limits import GIB
+from sandbox.sql.run import DEFAULT_LIMITS, SqlFailed, SqlLimits, run_select
 from tests.integration.inference_tables.conftest import record, write_rows
 
 BOMBS: list[dict[str, str]] = yaml.safe_load((Path(__file__).parent / "bombs.yaml").read_text())

@@ -8,7 +8,7 @@ import json
 import struct
 from typing import Any, NotRequired, TypedDict
 
-PRELOAD = ("sandbox.inference_tables.lean_imports", "sandbox.inference_tables.sql_engine")
+PRELOAD = ("sandbox.sql.lean_imports", "sandbox.sql.engine")
 _LENGTH = struct.Struct("!I")
 
 
@@ -54,8 +54,8 @@ def unpack(payload: bytes) -> tuple[SqlRequest, memoryview]:
 
 
 def run(payload: bytes) -> bytes:
-    from sandbox.inference_tables.sql_engine import execute  # imported already, see PRELOAD
-    from sandbox.inference_tables.sql_refusals import Refused, friendly
+    from sandbox.sql.engine import execute  # imported already, see PRELOAD
+    from sandbox.sql.refusals import Refused, friendly
 
     request, files = unpack(payload)
     answer: dict[str, Any]

@@ -1,7 +1,7 @@
 """CSV of a result."""
 
-from sandbox.inference_tables.csv_export import csv_text
-from sandbox.inference_tables.sql import SqlColumn, SqlResult
+from sandbox.sql.csv_export import csv_text
+from sandbox.sql.run import SqlColumn, SqlResult
 
 
 def csv_of(*rows: list[str | None]) -> list[str]:
