@@ -84,8 +84,18 @@ class FunctionDetail(models.Model):
     is_deterministic = models.BooleanField(default=True)
 
 
+class ModelDetail(models.Model):
+    """What a registered model is besides its versions and aliases."""
+
+    securable = models.OneToOneField(Securable, primary_key=True, on_delete=models.CASCADE, related_name="model")
+    last_version = models.PositiveIntegerField(default=0)
+    """The highest number that was ever given out: numbers of deleted and failed versions are not used again."""
+    deployment_job_id = models.CharField(max_length=64, blank=True)
+    """Kept and shown; nothing runs it."""
+
+
 class ModelVersion(models.Model):
-    """One version of a registered model. It is READY only once all its files are there."""
+    """One version of a registered model. It is READY only once all its files are there (`registry.version_files`)."""
 
     class Status(models.TextChoices):
         PENDING_REGISTRATION = "PENDING_REGISTRATION"
@@ -95,14 +105,19 @@ class ModelVersion(models.Model):
     registered_model = models.ForeignKey(Securable, on_delete=models.CASCADE, related_name="versions")
     version = models.PositiveIntegerField()
     status = models.CharField(max_length=24, choices=Status)
+    status_message = models.TextField(blank=True)
+    """Why a registration failed."""
     source = models.CharField(max_length=1000, blank=True)
     """`models:/<model_id>`, `runs:/…` or an artifact address, as the client named it."""
-    location = models.CharField(max_length=1000)
-    """Where the files lie: a path below the workspace's artifacts (`registry` says how it is read)."""
     run_id = models.CharField(max_length=64, blank=True)
     model_id = models.CharField(max_length=64, blank=True)
     comment = models.TextField(blank=True)
     tags = models.JSONField(default=dict)
+    run_link = models.CharField(max_length=1000, blank=True)
+    dependencies = models.JSONField(default=list)
+    """Tables, functions, endpoints and so on that the client named: {type, name}."""
+    described = models.JSONField(default=dict)
+    """What its MLmodel file says, read once when it became READY: {flavor, flavor_version, inputs, outputs}."""
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.CharField(max_length=254)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -110,6 +125,11 @@ class ModelVersion(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["registered_model", "version"], name="model_version_is_unique")]
+        indexes = [
+            models.Index(fields=["registered_model", "-updated_at"], name="model_version_newest"),
+            models.Index(fields=["run_id"], name="model_version_run"),
+            models.Index(fields=["updated_at"], name="model_version_pending", condition=models.Q(status="PENDING_REGISTRATION")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.registered_model_id} version {self.version}"
