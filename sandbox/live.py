@@ -51,6 +51,18 @@ class LiveEntity:
 
 
 @dataclass(frozen=True)
+class LiveLimit:
+    """So many calls, or tokens, in a minute; None is no limit."""
+
+    counter: str
+    """`endpoint`, `user` or `group:<name>`; what is counted under `user` is counted for each person."""
+    calls: int | None = None
+    tokens: int | None = None
+    people: frozenset[str] | None = None
+    """Ids of those whom it is for; None for everybody."""
+
+
+@dataclass(frozen=True)
 class LiveEndpoint:
     """What the gateway knows of an endpoint: its active config and where its calls are logged."""
 
@@ -67,6 +79,7 @@ class LiveEndpoint:
     """Non-empty while no config is active: the sentence that an invocation is answered with."""
     may_query: frozenset[str] | None = None
     """Ids of the people with CAN_QUERY or more; None for everybody who has a token of the workspace."""
+    limits: tuple[LiveLimit, ...] = ()
 
     @property
     def key(self) -> str:
@@ -89,7 +102,13 @@ class LiveEndpoint:
             raw["may_query"] = frozenset(raw["may_query"])
         raw["routes"] = tuple(LiveRoute(**r) for r in raw["routes"])
         raw["entities"] = tuple(LiveEntity(**e) for e in raw["entities"])
+        raw["limits"] = tuple(_limit(each) for each in raw.get("limits", ()))
         return cls(**raw)
+
+
+def _limit(raw: dict[str, Any]) -> LiveLimit:
+    people = raw.pop("people")
+    return LiveLimit(**raw, people=None if people is None else frozenset(people))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import redis
 
 from sandbox.errors import ApiError, BadRequest
 from sandbox.inference_tables import capture
+from sandbox.invocations import limits
 from sandbox.invocations.answers import Answer, error_answer
 from sandbox.live import LiveEndpoint, LiveEntity, LiveToken
 from sandbox.providers import Provider, provider_for
@@ -49,6 +50,8 @@ async def answer(
     except ApiError as error:
         failed = error_answer(error)
         status, text = failed.status, failed.body.decode()
+    if endpoint.limits:
+        await _count_tokens(connection, endpoint, token, body, text)
     if table:
         record: capture.CaptureRecord = {
             "id": request_id,
@@ -73,6 +76,14 @@ async def answer(
         await send({"type": "http.response.body", "body": b""})
         return None
     return Answer(status, text.encode(), entity.name)
+
+
+async def _count_tokens(connection: Any, endpoint: LiveEndpoint, token: LiveToken, body: bytes, answered: str) -> None:
+    """An answer that has come is given whether or not it could be counted."""
+    try:
+        await limits.count_tokens(connection, endpoint, token, body.decode("utf-8", "replace"), answered)
+    except redis.RedisError as error:
+        logger.warning("tokens of endpoint %s not counted: %s", endpoint.name, error)
 
 
 async def _capture(connection: Any, record: capture.CaptureRecord) -> None:

@@ -33,6 +33,7 @@ from sandbox.invocations.answers import Answer, error_answer, headers
 from sandbox.invocations.bodies import MAX_HELD_BYTES, Bodies, ClientGone, Held
 from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
 from sandbox.invocations.content_types import body_text, content_type
+from sandbox.invocations.limits import Limits
 from sandbox.invocations.pulse import Meter, Pulse
 from sandbox.invocations.routing import choose
 from sandbox.invocations.snapshot import LoadToken, Snapshot
@@ -88,6 +89,7 @@ class Gateway:
             self._redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
         )
         self._snapshot = Snapshot(self._redis, self._load_token)
+        self._limits = Limits(self._redis)
         self._snapshot.subscribe(self._changed)
         self._wires = Wires(send=self._send, wake=self._wake, committed=self._committed)
         self._tasks = [asyncio.create_task(step()) for step in (self._snapshot.follow, self._read_replies, self._sweep)]
@@ -193,8 +195,8 @@ class Gateway:
         if not self._held.take(token.workspace_id, len(body)):
             return error_answer(RequestLimitExceeded(TOO_MUCH_HELD), retry_after_s=1)
         try:
-            for _ in range(DRAWS):
-                answer = await self._draw_and_ask(token, name, served_name, body, request_id, send, kind)
+            for attempt in range(DRAWS):
+                answer = await self._draw_and_ask(token, name, served_name, body, request_id, send, kind, is_new=not attempt)
                 if answer is not CHOOSE_AGAIN:
                     return answer
         finally:
@@ -202,7 +204,16 @@ class Gateway:
         raise TemporarilyUnavailable(f"Endpoint {name} is changing too fast to answer; retry in a second.")
 
     async def _draw_and_ask(
-        self, token: live.LiveToken, name: str, served_name: str | None, body: bytes, request_id: str, send: Send, kind: str
+        self,
+        token: live.LiveToken,
+        name: str,
+        served_name: str | None,
+        body: bytes,
+        request_id: str,
+        send: Send,
+        kind: str,
+        *,
+        is_new: bool,
     ) -> Answer | None:
         endpoint = await self.endpoint(token, name)
         entity = _entity(endpoint, served_name)
@@ -210,8 +221,13 @@ class Gateway:
         meter.began()
         status, started_s = 500, time.perf_counter()
         try:
-            answer = await self._ask(token, endpoint, entity, meter, body, request_id, send, kind)
+            answer = await self._limits.refusal(endpoint, token) if endpoint.limits and is_new else None
+            if answer is None:
+                answer = await self._ask(token, endpoint, entity, meter, body, request_id, send, kind)
             status = answer.status if answer is not None else 200
+        except ApiError as error:
+            status = error.status
+            raise
         finally:
             if status:
                 meter.ended(status, (time.perf_counter() - started_s) * 1000)

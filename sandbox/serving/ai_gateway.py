@@ -12,7 +12,8 @@ RENEWAL_PERIODS = ("minute",)
 LIMIT_KEYS = ("endpoint", "user", "user_group", "service_principal")
 NEEDS_PRINCIPAL = ("user_group", "service_principal")
 PII_BEHAVIORS = ("NONE", "BLOCK", "MASK")
-MAX_RATE_LIMITS = 100
+MAX_RATE_LIMITS = 20
+"""Of one endpoint [docs: ai-gateway/rate-limits page]."""
 MAX_WORDS = 200
 TABLE_PART = r"^[A-Za-z0-9_-]+$"
 """A name that the inference table can really have: each part becomes a folder (`sandbox.inference_tables.names`)."""

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from sandbox.errors import InvalidParameterValue, ResourceConflict
-from sandbox.serving import afterwards, telemetry
+from sandbox.serving import afterwards, rate_limits, telemetry
 from sandbox.serving.ai_gateway import check_kind, with_defaults
 from sandbox.serving.config_checks import check_table_move
 from sandbox.serving.models import Endpoint, EndpointKind
@@ -38,6 +38,7 @@ def put_ai_gateway(workspace: Workspace, name: str, ai_gateway: Json) -> Json:
     with transaction.atomic():
         endpoint = locked(own_endpoint(workspace, name))
         check_kind(endpoint.kind, ai_gateway)
+        rate_limits.check(workspace, ai_gateway)
         field = "inference_table_config"
         check_table_move(f"ai_gateway.{field}", endpoint.ai_gateway.get(field), ai_gateway.get(field))
         _save(endpoint, ai_gateway=ai_gateway, published_version=None)
@@ -45,9 +46,10 @@ def put_ai_gateway(workspace: Workspace, name: str, ai_gateway: Json) -> Json:
     return ai_gateway
 
 
-def put_rate_limits(workspace: Workspace, name: str, rate_limits: list[Json]) -> list[Json]:
+def put_rate_limits(workspace: Workspace, name: str, limits: list[Json]) -> list[Json]:
     """The deprecated way to ai_gateway.rate_limits, which it replaces; the rest of the gateway stays."""
-    given = with_defaults(rate_limits)
+    given = with_defaults(limits)
+    rate_limits.check(workspace, {"rate_limits": given})
     with transaction.atomic():
         endpoint = locked(own_endpoint(workspace, name))
         others = {key: value for key, value in endpoint.ai_gateway.items() if key != "rate_limits"}

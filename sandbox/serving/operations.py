@@ -17,7 +17,7 @@ from sandbox.errors import (
     ResourceConflict,
     ResourceDoesNotExist,
 )
-from sandbox.serving import afterwards, config_checks, events, permissions, quotas, telemetry
+from sandbox.serving import afterwards, config_checks, events, permissions, quotas, rate_limits, telemetry
 from sandbox.serving.config_checks import Builds
 from sandbox.serving.inputs import ConfigInput, EndpointInput, EntityInput
 from sandbox.serving.models import (
@@ -38,10 +38,12 @@ READ_ATTEMPTS = 3
 def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) -> Endpoint:
     """A new endpoint whose first config begins to roll out.
 
-    Raises ResourceAlreadyExists, ResourceDoesNotExist (no such model version), InvalidParameterValue (no such secret).
+    Raises ResourceAlreadyExists, ResourceDoesNotExist (no such model version or principal), InvalidParameterValue (no such
+    secret).
     """
     if Endpoint.objects.filter(workspace=workspace, name=asked.name).exists():
         raise _already_exists(asked.name)
+    rate_limits.check(workspace, asked.ai_gateway)
     builds = config_checks.find_builds(workspace, asked.config)
     try:
         with transaction.atomic():

@@ -8,7 +8,7 @@ from django.conf import settings
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError
-from sandbox.serving import access, compute
+from sandbox.serving import access, compute, rate_limits
 from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA
 from sandbox.serving.models import ConfigUpdate, Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces.encryption import encrypt
@@ -61,6 +61,7 @@ def live_endpoint(endpoint: Endpoint, config: EndpointConfig | None, *, with_key
         inference_table=inference_table(endpoint, config),
         not_ready_message="" if config else _not_ready_message(endpoint),
         may_query=access.may_query(endpoint),
+        limits=rate_limits.live_limits(endpoint),
     )
 
 

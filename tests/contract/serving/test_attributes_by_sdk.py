@@ -152,6 +152,7 @@ def test_the_deprecated_rate_limits_become_the_gateways(w: Any, churn: str) -> N
 
 
 def test_the_gateway_is_replaced_as_a_whole(w: Any, churn: str) -> None:
+    w.groups.create(display_name="analysts")
     limit = serving.AiGatewayRateLimit(
         calls=10, key=serving.AiGatewayRateLimitKey.USER_GROUP, principal="analysts", renewal_period=GATEWAY_MINUTE
     )
@@ -162,6 +163,33 @@ def test_the_gateway_is_replaced_as_a_whole(w: Any, churn: str) -> None:
         rate_limits=[], usage_tracking_config=serving.AiGatewayUsageTrackingConfig(enabled=False)
     )
     assert w.serving_endpoints.get(churn).config.config_version == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("USER", r"Principal: UserName\(nobody\) does not exist"),
+        ("USER_GROUP", r"Principal: GroupName\(nobody\) does not exist"),
+        ("SERVICE_PRINCIPAL", r"Principal: ServicePrincipalName\(nobody\) does not exist"),
+    ],
+)
+def test_a_limit_is_for_somebody_who_is_there(w: Any, churn: str, key: str, sentence: str) -> None:
+    limit = serving.AiGatewayRateLimit(
+        calls=1, key=serving.AiGatewayRateLimitKey[key], principal="nobody", renewal_period=GATEWAY_MINUTE
+    )
+    with pytest.raises(errors.ResourceDoesNotExist, match=sentence):
+        w.serving_endpoints.put_ai_gateway(churn, rate_limits=[limit])
+
+
+def test_an_endpoint_has_at_most_twenty_limits_and_five_for_groups(w: Any, churn: str) -> None:
+    endpoint = serving.AiGatewayRateLimit(calls=1, renewal_period=GATEWAY_MINUTE)
+    group = serving.AiGatewayRateLimit(
+        calls=1, key=serving.AiGatewayRateLimitKey.USER_GROUP, principal="users", renewal_period=GATEWAY_MINUTE
+    )
+    with pytest.raises(errors.InvalidParameterValue, match="rate_limits"):
+        w.serving_endpoints.put_ai_gateway(churn, rate_limits=[endpoint] * 21)
+    with pytest.raises(errors.InvalidParameterValue, match="at most 5 limits for groups; these are 6"):
+        w.serving_endpoints.put_ai_gateway(churn, rate_limits=[group] * 6)
 
 
 @pytest.mark.parametrize(
