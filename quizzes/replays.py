@@ -1,8 +1,10 @@
 """Replays of proofs in a learner's workspace: request one, run it in the background, say how it went."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
+from time import monotonic
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,6 +25,7 @@ LONGEST_RUN = timedelta(minutes=5)
 _FIELDS: dict[type, str] = {Option: "option", ItemVariant: "variant"}
 """Fields of ProofRun by what is replayed; an ordering's version is the third."""
 TASK = "quizzes.replay_proof"
+TELL_EVERY_S = 0.4
 NOT_YOURS = "The replay could not be started: the site's background worker cannot be reached. Try again in a moment."
 
 
@@ -69,11 +72,10 @@ def replay(run: ProofRun) -> None:
     """Run the proof in the learner's workspace and keep what was seen."""
     proof = proof_of(run.target)
     try:
-        with client_for(run.user, f"proof-{run.pk}") as (client, workspace_id):
+        with client_for(run.user, f"proof-{run.pk}", tell=_teller(run)) as (client, workspace_id):
             if PROGRAMS[proof.program].needs_models:
                 _say(run, "Registering the example models.")
                 public.install_example_models(workspace_id)
-            _say(run, "Sending the requests to the sandbox.")
             result = run_proof(proof, client, is_key=must_hold(run.target))
     except Exception as error:
         log.exception("proof run %s failed", run.pk)
@@ -93,7 +95,20 @@ def expire_if_stuck(run: ProofRun) -> ProofRun:
 
 
 def _say(run: ProofRun, message: str) -> None:
-    ProofRun.objects.filter(pk=run.pk).update(message=message)
+    ProofRun.objects.filter(pk=run.pk).update(message=message[:200])
+
+
+def _teller(run: ProofRun) -> Callable[[str], None]:
+    """Writes what is being done onto the run, but no oftener than a page looks."""
+    told_s = 0.0
+
+    def tell(message: str) -> None:
+        nonlocal told_s
+        if monotonic() - told_s >= TELL_EVERY_S:
+            told_s = monotonic()
+            _say(run, message)
+
+    return tell
 
 
 def _finish(run: ProofRun, state: str, **fields: object) -> None:

@@ -10,6 +10,7 @@ from django.db import transaction
 from sandbox import live
 from sandbox.errors import ApiError, ResourceDoesNotExist
 from sandbox.inference_tables import operations as inference_tables
+from sandbox.inference_tables import waiting
 from sandbox.registry import datasets, example_models, mlflow_store
 from sandbox.serving import operations as serving
 from sandbox.serving import representation, snapshot
@@ -234,3 +235,8 @@ def captured_requests(workspace_id: str, endpoint_name: str, since: datetime) ->
         return []
     rows = inference_tables.rows_since(workspace_id, table, since)
     return [CapturedRequest(**{name: getattr(row, name) for name in _CAPTURED_COLUMNS}) for row in rows]
+
+
+def wait_for_captured(workspace_id: str, table: str, rows: int, timeout_s: float) -> bool:
+    """Whether the inference table (`catalog.schema.name`) came to hold that many rows; they are fetched out of turn."""
+    return waiting.wait_for_rows(workspace_id, table, rows, timeout_s)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 import httpx
@@ -14,9 +15,14 @@ from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.serving import ChatMessage, ChatMessageRole, EndpointCoreConfigInput, ServingEndpointDetailed
 
 from quizzes.proofs.observation import Exchange, cut
+from sandbox import public
 
 CALL_TIMEOUT_S = 60
 DEPLOY_TIMEOUT_S = 120
+ROWS_TIMEOUT_S = 20
+READY_POLLS_S = (0.03, 0.05, 0.1)
+"""Pauses between the first looks at a deployment, later ones are LATER_POLL_S: the quickest need 50 ms, others seconds."""
+LATER_POLL_S = 0.2
 SHOWN_HEADERS = ("content-type", "served-model-name", "retry-after")
 
 
@@ -35,19 +41,22 @@ class SdkOutcome:
 class ProofClient:
     """One program's connection to a workspace. Names it hands out share a prefix; `clean_up` removes what was created.
 
-    `token` is a secret; it is sent, never recorded.
+    The token of `access` is a secret; it is sent, never recorded.
     """
 
     def __init__(
         self,
         site_url: str,
-        token: str,
+        access: public.WorkspaceAccess,
         prefix: str,
         customers: Sequence[Mapping[str, Any]] = (),
         *,
         keeps_endpoints: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`customers`: example rows for main.default.churn, column to value.
+
+        `tell`: called with a sentence about what is being done now, for whoever waits.
 
         `keeps_endpoints`: what `ready_endpoint` made stays for the programs that come after, until the workspace is removed.
         """
@@ -55,13 +64,16 @@ class ProofClient:
         self.site_url = site_url.rstrip("/")
         self._base_prefix = self.prefix = prefix
         self.exchanges: list[Exchange] = []
-        self._token = token
+        self._token = access.token
+        self._workspace_id = access.workspace_id
+        self._tell = tell
         self._created: set[str] = set()
         self._kept: dict[str, str] | None = {} if keeps_endpoints else None
         self._http = httpx.Client(base_url=self.site_url, timeout=CALL_TIMEOUT_S, trust_env=False)
+        self._knock()
         config = Config(
             host=self.site_url,
-            token=token,
+            token=access.token,
             auth_type="pat",
             http_timeout_seconds=CALL_TIMEOUT_S,
             retry_timeout_seconds=CALL_TIMEOUT_S,
@@ -72,6 +84,14 @@ class ProofClient:
 
     def close(self) -> None:
         self._http.close()
+
+    def _knock(self) -> None:
+        """Ask once whether anybody is there: the SDK would try for a minute. A site that restarts keeps its callers waiting."""
+        try:
+            self._http.get("/.well-known/databricks-config")
+        except httpx.HTTPError as error:
+            self._http.close()
+            raise ProofCouldNotRun(f"The site at {self.site_url} did not answer: {error}") from error
 
     def begin(self, label: str) -> None:
         """Start another proof on this connection: nothing recorded, names with a prefix of its own."""
@@ -96,6 +116,7 @@ class ProofClient:
         self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, token: str | None = None
     ) -> Exchange:
         """A plain request with the workspace's token (or `token`); `body` is sent as JSON."""
+        self._tell(f"Request {len(self.exchanges) + 1}: {method} {path.partition('?')[0]}")
         sent = {"Authorization": f"Bearer {token or self._token}", **(headers or {})}
         try:
             response = self._http.request(method, path, json=body, headers=sent)
@@ -143,6 +164,8 @@ class ProofClient:
     def wait_until_ready(self, name: str) -> ServingEndpointDetailed:
         """Poll until no update is in progress and the endpoint is READY."""
         deadline = time.monotonic() + DEPLOY_TIMEOUT_S
+        self._tell("Waiting until the endpoint is ready.")
+        pauses_s = chain(READY_POLLS_S, repeat(LATER_POLL_S))
         with self.unrecorded():
             while time.monotonic() < deadline:
                 outcome = self.sdk(lambda: self.workspace.serving_endpoints.get(name))
@@ -153,7 +176,7 @@ class ProofClient:
                     return found
                 if update in {"UPDATE_FAILED", "UPDATE_CANCELED"}:
                     raise ProofCouldNotRun(f"The deployment of {name} ended with {update}.")
-                time.sleep(0.2)
+                time.sleep(next(pauses_s))
         raise ProofCouldNotRun(f"{name} was not ready after {DEPLOY_TIMEOUT_S} s.")
 
     def update(self, name: str, config: Mapping[str, Any]) -> SdkOutcome:
@@ -166,6 +189,12 @@ class ProofClient:
                 ).response
             )
         )
+
+    def wait_for_rows(self, name: str, wanted: int) -> None:
+        """Wait until the inference table of the endpoint holds that many rows; ProofCouldNotRun when it does not come to it."""
+        self._tell("Waiting for the calls to be in the inference table.")
+        if not public.wait_for_captured(self._workspace_id, f"main.default.{name}_payload", wanted, ROWS_TIMEOUT_S):
+            raise ProofCouldNotRun(f"The inference table of {name} had fewer than {wanted} rows after {ROWS_TIMEOUT_S} s.")
 
     def invoke(self, name: str, body: Any, **more: Any) -> Exchange:
         """One invocation by plain HTTP."""

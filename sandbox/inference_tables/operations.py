@@ -84,6 +84,12 @@ def describe(workspace_id: str, table: str) -> TableDescription:
     )
 
 
+def row_count(workspace_id: str, table: str) -> int:
+    """Rows of the table's newest version, from its log alone. Raises ResourceDoesNotExist."""
+    _, files = _files(workspace_id, table)
+    return sum(file.rows for file in files)
+
+
 def read_rows(workspace_id: str, table: str, limit: int, offset: int = 0) -> list[CapturedRequest]:
     """Rows without their bodies, newest first. Raises ResourceDoesNotExist."""
     _, files = _files(workspace_id, table)

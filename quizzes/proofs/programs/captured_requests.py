@@ -1,15 +1,13 @@
 """Programs that send requests and then read the endpoint's inference table with SQL."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quizzes.proofs.client import ProofClient, ProofCouldNotRun
+from quizzes.proofs.client import ProofClient
 from quizzes.proofs.facts import openai_chat, parsed
 from quizzes.proofs.observation import Exchange, Observation
 from quizzes.proofs.programs.program import Program
 
-ROWS_TIMEOUT_S = 30
 Request = Mapping[str, Any]
 
 
@@ -28,7 +26,7 @@ def query_captured(
     table = f"`main`.`default`.`{name}_payload`"
     _deploy(client, name, models or {"gpt-4o-mini": 100})
     sent = [client.invoke(name, _filled(body)) for body in requests]
-    _wait_for_rows(client, table, len(requests))
+    client.wait_for_rows(name, len(requests))
     answer = _run(client, sql.replace("{table}", table))
     facts = {**_facts(answer), "requests_sent": len(sent), "statuses": [each.status for each in sent]}
     rows = [dict(zip(facts["columns"], values, strict=True)) for values in _data(answer)]
@@ -48,17 +46,6 @@ def _filled(body: Request) -> dict[str, Any]:
         *others, last = filled["messages"]
         filled["messages"] = [*others, {**last, "content": last["content"] + "x" * int(size)}]
     return filled
-
-
-def _wait_for_rows(client: ProofClient, table: str, wanted: int) -> None:
-    deadline = time.monotonic() + ROWS_TIMEOUT_S
-    with client.unrecorded():
-        while time.monotonic() < deadline:
-            data = _data(_run(client, f"SELECT count(*) FROM {table}"))  # noqa: S608 - the table's name is ours
-            if data and int(data[0][0]) >= wanted:
-                return
-            time.sleep(0.2)
-    raise ProofCouldNotRun(f"The inference table had fewer than {wanted} rows after {ROWS_TIMEOUT_S} s.")
 
 
 def _run(client: ProofClient, statement: str) -> Exchange:

@@ -1,16 +1,12 @@
 """Steps that invoke the endpoint and read what was logged of it."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from quizzes.proofs.client import ProofCouldNotRun
 from quizzes.proofs.facts import answer_facts, customer, parsed, served_by
 from quizzes.proofs.observation import Exchange
-from quizzes.proofs.scenes.scene import POLL_S, Scene, Step
-
-ROWS_TIMEOUT_S = 20
+from quizzes.proofs.scenes.scene import Scene, Step
 
 
 def _call(scene: Scene, step: Step) -> None:
@@ -79,7 +75,7 @@ def run_select(scene: Scene, step: Step) -> None:
     Facts: state, message, columns, rows (texts), row_count, first_column and value (its first cell), numbers where they are such.
     """
     if step.get("wait", True):
-        _wait_for_rows(scene)
+        scene.client.wait_for_rows(scene.name, scene.logged_calls)
     answer = _run_sql(scene, _fill_statement(scene, step["statement"]))
     body = parsed(answer) or {}
     rows = (body.get("result") or {}).get("data_array") or []
@@ -122,24 +118,11 @@ def _entity_ids(scene: Scene) -> dict[str, str]:
             if sent.status == 200:
                 scene.logged_calls += 1
                 found[name] = ""
-        _wait_for_rows(scene)
+        scene.client.wait_for_rows(scene.name, scene.logged_calls)
         for name in found:
             asked = f"SELECT served_entity_id FROM {scene.table} WHERE client_request_id = 'who-is-{name}'"  # noqa: S608 - our text
             found[name] = (parsed(_run_sql(scene, asked)) or {})["result"]["data_array"][0][0]
     return found
-
-
-def _wait_for_rows(scene: Scene) -> None:
-    """Until the inference table holds every call of this scene."""
-    deadline = time.monotonic() + ROWS_TIMEOUT_S
-    with scene.client.unrecorded():
-        while time.monotonic() < deadline:
-            body = parsed(_run_sql(scene, f"SELECT count(*) FROM {scene.table}")) or {}  # noqa: S608 - our own text
-            rows = (body.get("result") or {}).get("data_array") or [["0"]]
-            if int(rows[0][0]) >= scene.logged_calls:
-                return
-            time.sleep(POLL_S)
-    raise ProofCouldNotRun(f"The inference table did not get its {scene.logged_calls} rows within {ROWS_TIMEOUT_S} s.")
 
 
 def number_of(text: Any) -> Any:
