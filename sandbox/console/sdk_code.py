@@ -22,13 +22,25 @@ CLASSES = {
     "openai_config": "OpenAiConfig",
     "email_notifications": "EmailNotifications",
     "access_control_list": "ServingEndpointAccessControlRequest",
+    "rate_limits": "AiGatewayRateLimit",
+    "inference_table_config": "AiGatewayInferenceTableConfig",
+    "usage_tracking_config": "AiGatewayUsageTrackingConfig",
+    "guardrails": "AiGatewayGuardrails",
+    "input": "AiGatewayGuardrailParameters",
+    "output": "AiGatewayGuardrailParameters",
+    "pii": "AiGatewayGuardrailPiiBehavior",
+    "fallback_config": "FallbackConfig",
 }
 """Field -> the SDK's class of its value, or of each item of its list [sdk: service/serving.py]."""
 ENUMS = {
     "workload_type": "ServingModelWorkloadType",
     "provider": "ExternalModelProvider",
     "permission_level": "ServingEndpointPermissionLevel",
+    "AiGatewayRateLimit.key": "AiGatewayRateLimitKey",
+    "AiGatewayRateLimit.renewal_period": "AiGatewayRateLimitRenewalPeriod",
+    "behavior": "AiGatewayGuardrailPiiBehaviorBehavior",
 }
+"""Field, with its class where the name alone has another meaning elsewhere -> the SDK's enum."""
 HEADERS = '  -H "Authorization: Bearer $DATABRICKS_TOKEN" \\\n  -H "Content-Type: application/json"'
 
 
@@ -105,8 +117,9 @@ def _value(name: str, value: Any, margin: str, used: set[str]) -> str:
 def _object(class_name: str, fields: Json, margin: str, used: set[str]) -> str:
     used.add(class_name)
     inner = margin + "    "
+    kinds = {name: full if (full := f"{class_name}.{name}") in ENUMS else name for name in fields}
     return _joined(
-        f"{class_name}(", [f"{name}={_value(name, value, inner, used)}" for name, value in fields.items()], ")", margin
+        f"{class_name}(", [f"{name}={_value(kinds[name], value, inner, used)}" for name, value in fields.items()], ")", margin
     )
 
 

@@ -1,5 +1,6 @@
-"""The page of what can be changed without a config update: tags and notifications; and the workspace's clock."""
+"""The page of what can be changed without a config update: tags, notifications, rate limits; and the workspace's clock."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 from rest_framework.exceptions import ValidationError
 
-from sandbox.console import sdk_code
+from sandbox.console import limit_inputs, sdk_code
 from sandbox.console.endpoints import OpenEndpoint, sentence
 from sandbox.console.pairs import PairsField, pairs_text
 from sandbox.console.requests import PageRequest, caller_of, endpoint_page
@@ -53,11 +54,11 @@ class NotificationsInput(forms.Form):
 
 @endpoint_page("GET", "POST", needs=CAN_MANAGE)
 def endpoint_settings(request: PageRequest, found: OpenEndpoint) -> HttpResponse:
-    """Two forms, each with its own button; what is wrong stands at its field."""
+    """Three forms, each with its own button; what is wrong stands at its field."""
     typed: dict[str, forms.Form] = {}
     if request.method == "POST":
         which = request.POST.get("form", "")
-        form = _change_tags(request, found) if which == "tags" else _change_notifications(request, found)
+        form = CHANGES.get(which, _change_notifications)(request, found)
         if form is None:
             return redirect("endpoint_settings", found.name)
         typed[which] = form
@@ -66,6 +67,10 @@ def endpoint_settings(request: PageRequest, found: OpenEndpoint) -> HttpResponse
         "tab": "settings",
         "tags_input": typed.get("tags") or TagsInput(initial={"tags": pairs_text(_pairs(found))}),
         "notifications": typed.get("notifications") or NotificationsInput(initial=_addresses(found)),
+        "limits": typed.get("limits") or limit_inputs.limits_input(found),
+        "custom_limits": limit_inputs.custom_limits(found),
+        "telemetry_config": found.row.telemetry_config,
+        "limits_call": limit_inputs.limits_call(found),
         "tags_call": _tags_call(found),
         "notifications_call": _notifications_call(found),
     }
@@ -122,6 +127,27 @@ def _change_notifications(request: PageRequest, found: OpenEndpoint) -> Notifica
         return form
     messages.success(request, "The addresses are saved.")
     return None
+
+
+def _change_limits(request: PageRequest, found: OpenEndpoint) -> limit_inputs.LimitsInput | None:
+    """None when it was done."""
+    form = limit_inputs.limits_input(found, request.POST)
+    if not form.is_valid():
+        return form
+    try:
+        limit_inputs.save_limits(found, form)
+    except ApiError as error:
+        form.add_error("endpoint_calls", error.message)
+        return form
+    messages.success(request, "The limits are saved. They hold from the next call on.")
+    return None
+
+
+CHANGES: dict[str, Callable[[PageRequest, OpenEndpoint], forms.Form | None]] = {
+    "tags": _change_tags,
+    "limits": _change_limits,
+}
+"""What the hidden field `form` says -> what is changed; None from it means that it was done."""
 
 
 def _words(error: ApiError | ValidationError) -> str:

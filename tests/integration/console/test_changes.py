@@ -136,6 +136,27 @@ def test_a_wrong_address_is_named(client: Client, churn: Endpoint) -> None:
     assert ">\nnobody</textarea>" in answer.content.decode()
 
 
+def test_rate_limits_are_kept_beside_those_of_groups(client: Client, churn: Endpoint) -> None:
+    group = {"calls": 7, "key": "user_group", "principal": "users", "renewal_period": "minute"}
+    own = {"usage_tracking_config": {"enabled": True}, "rate_limits": [{"calls": 9, "renewal_period": "minute"}, group]}
+    Endpoint.objects.filter(id=churn.id).update(ai_gateway=own)
+    html = client.get(f"{AT}/settings/").content.decode()
+    assert 'name="endpoint_calls" value="9"' in html
+    assert "Group users: 7 calls a minute" in html
+    assert "put_ai_gateway" in html
+    assert "Tokens of each user" not in html  # custom models have limits in calls only
+
+    assert client.post(f"{AT}/settings/", {"form": "limits", "endpoint_calls": "", "user_calls": "3"}).status_code == 302
+    churn.refresh_from_db()
+    assert churn.ai_gateway == {
+        "usage_tracking_config": {"enabled": True},
+        "rate_limits": [{"calls": 3, "key": "user", "renewal_period": "minute"}, group],
+    }
+    answer = client.post(f"{AT}/settings/", {"form": "limits", "endpoint_calls": "-1"})
+    assert answer.status_code == 422
+    assert "greater than or equal to 0" in answer.content.decode().split('id="error_endpoint_calls"')[1]
+
+
 def test_permissions_are_given_changed_and_removed(client: Client, churn: Endpoint, stranger: User) -> None:
     def post(**typed: str) -> int:
         return client.post(f"{AT}/permissions/", typed).status_code

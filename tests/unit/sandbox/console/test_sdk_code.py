@@ -111,6 +111,22 @@ def test_permissions_in_both_languages() -> None:
     assert run_curl(samples) == ("PATCH", path, asked)
 
 
+def test_the_gateway_in_both_languages() -> None:
+    gateway = {
+        "rate_limits": [
+            {"calls": 5, "tokens": 900, "key": "user_group", "principal": "users", "renewal_period": "minute"},
+            {"calls": 100, "key": "endpoint", "renewal_period": "minute"},
+        ],
+        "usage_tracking_config": {"enabled": True},
+        "guardrails": {"input": {"safety": True, "pii": {"behavior": "BLOCK"}}},
+        "inference_table_config": {"enabled": True, "catalog_name": "main"},
+    }
+    path = "/api/2.0/serving-endpoints/churn/ai-gateway"
+    samples = call(HOST, "serving_endpoints.put_ai_gateway", {"name": "churn", **gateway}, "PUT", path, gateway)
+    assert run_python(samples) == ("PUT", path, gateway)
+    assert run_curl(samples) == ("PUT", path, gateway)
+
+
 def test_an_operation_that_the_sdk_does_not_have() -> None:
     samples = do_call(HOST, "POST", "/api/2.0/serving-endpoints/churn/config:stop")
     assert run_python(samples) == ("POST", "/api/2.0/serving-endpoints/churn/config:stop", None)
