@@ -29,6 +29,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(f"stack {item.path.relative_to(config.rootpath)}"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    """In the test process people's passwords are hashed in no time; the running site hashes them as it should."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The running site, started once for each test process; every process of it is ready."""

@@ -72,15 +72,17 @@ def sat(user: User, form: Form, marks: str) -> Attempt:
     return attempt
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def broker_away() -> Iterator[None]:
-    """Celery is given an address where nothing listens."""
-    app, address = current_app, current_app.conf.broker_url
+    """No test process has a broker: Celery is given an address where nothing listens, and told not to wait for it."""
+    app = current_app
+    before = app.conf.broker_url, app.conf.broker_transport_options
 
-    def point_at(url: str) -> None:
+    def point_at(url: str, options: dict[str, object]) -> None:
         app.conf.broker_url = url
+        app.conf.broker_transport_options = options
         app._pool = app.amqp._producer_pool = None
 
-    point_at("redis://127.0.0.1:9/0")
+    point_at("redis://127.0.0.1:9/0", before[1] | {"max_retries": 1, "interval_start": 0, "interval_step": 0})
     yield
-    point_at(address)
+    point_at(*before)

@@ -202,7 +202,7 @@ def rewritten(text: str) -> str:
     return re.sub(r"stem: \|\n(?:  .*\n)+", f"stem: |\n{stem}\n", text)
 
 
-def test_an_unreachable_worker_is_said_when_proofs_are_asked_for(bank: Path, client: Client, broker_away: None) -> None:
+def test_an_unreachable_worker_is_said_when_proofs_are_asked_for(bank: Path, client: Client) -> None:
     shown = client.post(reverse("prove_draft", args=[KEY]), draft(), headers={"HX-Request": "true"}).content.decode()
     assert "background worker cannot be reached" in shown
     assert DraftProof.objects.get().state == "error"

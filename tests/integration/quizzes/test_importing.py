@@ -32,7 +32,7 @@ from sandbox.models import User
 from tests.integration.quizzes.conftest import SignIn
 from tests.integration.quizzes.exchange_files import CANVAS, DEFAULTS, GIFT, INTO_CUSTOM, INTO_NEW, MOODLE, archive
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker_away")]
+pytestmark = pytest.mark.django_db
 BANKS = django_settings.FIXTURES_DIR / "banks"
 KEY = "custom-split-adds-up"
 

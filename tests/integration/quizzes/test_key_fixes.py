@@ -27,7 +27,7 @@ from sandbox.models import User
 from tests.integration.quizzes.conftest import SignIn
 from tests.integration.quizzes.of_each_kind import make_item_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker_away")]
+pytestmark = pytest.mark.django_db
 BANKS = django_settings.FIXTURES_DIR / "banks"
 KEY, BANK = "custom-split-adds-up", "custom_models"
 OLD_KEY, NEW_KEY = 2, 3

@@ -28,7 +28,6 @@ def lab(content: None) -> Lab:
     return Lab.objects.get()
 
 
-@pytest.mark.usefixtures("broker_away")
 def test_a_replay_that_cannot_be_queued_says_so(option: Option, instructor: User, sign_in: SignIn) -> None:
     answer = sign_in(instructor).post(reverse("prove", args=["options", option.pk]), headers={"HX-Request": "true"})
     run = ProofRun.objects.get()
