@@ -47,7 +47,7 @@ class Peer:
 
     def command(self, python: Path, model: Path, port: int) -> list[str]:
         if self.folder == "bentoml":
-            return [str(python.with_name("bentoml")), "serve", "serve:Forest", "--host", "127.0.0.1", "--port", str(port)]
+            return [str(python), "-m", "bentoml", "serve", "serve:Forest", "--host", "127.0.0.1", "--port", str(port)]
         return [str(python), str(HERE / self.folder / "serve.py"), str(model), str(port), str(free_port())]
 
 
@@ -64,16 +64,17 @@ def installed(peer: Peer) -> Path | None:
     environment = ENVIRONMENTS / peer.folder
     python, wanted = environment / "bin" / "python", HERE / peer.folder / "requirements.txt"
     stamp = environment / "installed.txt"
-    if stamp.exists() and stamp.read_text() == wanted.read_text():
+    installed_as = f"# {python}\n{wanted.read_text()}"  # an environment that was moved starts programs of its old place
+    if stamp.exists() and stamp.read_text() == installed_as:
         return python
     try:
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True, capture_output=True, text=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True, capture_output=True, text=True)
         install = [str(python), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", "--requirement", str(wanted)]
         subprocess.run(install, check=True, capture_output=True, text=True, timeout=900)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         print(f"    skipped, it cannot be installed here: {str(error.stderr or error)[-300:]}")
         return None
-    stamp.write_text(wanted.read_text())
+    stamp.write_text(installed_as)
     return python
 
 
