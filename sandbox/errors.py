@@ -50,6 +50,22 @@ class ResourceDoesNotExist(ApiError):
     status, error_code = 404, "RESOURCE_DOES_NOT_EXIST"
 
 
+class NotFound(ApiError):
+    """A file or folder that is not there: MLflow looks for this code."""
+
+    status, error_code = 404, "NOT_FOUND"
+
+
+class EndpointNotFound(ApiError):
+    """An address that the REST API does not have: MLflow falls back to older calls on this code."""
+
+    status, error_code = 404, "ENDPOINT_NOT_FOUND"
+
+
+class AlreadyExists(ApiError):
+    status, error_code = 409, "ALREADY_EXISTS"
+
+
 class ResourceAlreadyExists(ApiError):
     status, error_code = 409, "RESOURCE_ALREADY_EXISTS"
 

@@ -1,5 +1,6 @@
 """The site's ASGI application: invocations to the gateway, MLflow to its proxy, everything else to Django."""
 
+import asyncio
 import gc
 import os
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,9 @@ from django.db import close_old_connections
 
 from config.body_cap import body_cap
 from config.upload_cap import UPLOAD_PATH, may_upload
+from sandbox.files.app import PREFIX as FILES
+from sandbox.files.app import FilesApp
+from sandbox.files.staging import sweep
 from sandbox.invocations.gateway import Gateway
 from sandbox.live import LiveToken
 from sandbox.registry.proxy import RegistryProxy
@@ -48,6 +52,7 @@ gateway = Gateway(
     timeout_s=settings.INVOCATION_TIMEOUT_S,
 )
 mlflow = RegistryProxy(gateway.authenticate)
+files = FilesApp(gateway.authenticate)
 pages = body_cap(_django, limit_bytes=settings.WEB_BODY_LIMIT_BYTES, timeout_s=10.0)
 uploads = body_cap(_django, limit_bytes=settings.UPLOAD_BODY_LIMIT_BYTES, timeout_s=60.0)
 
@@ -62,6 +67,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway(scope, receive, send)
     elif scope["path"].startswith(PREFIXES):
         await mlflow(scope, receive, send)
+    elif scope["path"].startswith(FILES):
+        await files(scope, receive, send)
     elif scope["path"] == UPLOAD_PATH and await sync_to_async(may_upload)(scope):
         await uploads(scope, receive, send)
     else:
@@ -74,6 +81,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.startup":
             gc.freeze()  # what was imported stays: no collection need look at it again
             gateway.start()
+            await asyncio.to_thread(sweep)  # of uploads that ended with an earlier process
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await send({"type": "lifespan.shutdown.complete"})

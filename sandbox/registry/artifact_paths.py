@@ -8,6 +8,11 @@ SCHEME = "mlflow-artifacts:"
 PATH_LIMIT = 1024
 
 
+def workspace_folder(mlflow_workspace: str) -> str:
+    """The folder below the artifact root in which everything of the workspace lies."""
+    return f"workspaces/{mlflow_workspace}"
+
+
 def scoped_path(mlflow_workspace: str, path: str) -> str:
     """The path below the artifact root for what a client of this workspace asked for.
 
@@ -21,7 +26,7 @@ def scoped_path(mlflow_workspace: str, path: str) -> str:
     Raises:
         InvalidParameterValue: the path climbs, is absolute, encoded twice or holds odd characters.
     """
-    own = f"workspaces/{mlflow_workspace}"
+    own = workspace_folder(mlflow_workspace)
     checked = checked_path(path)
     if checked == own or checked.startswith(own + "/"):
         return checked
@@ -62,7 +67,7 @@ def path_of_uri(mlflow_workspace: str, uri: str) -> str:
     """
     scheme, _, rest = uri.partition("/")
     path = rest.lstrip("/") if not rest.startswith("/") else ""
-    own = f"workspaces/{mlflow_workspace}/"
+    own = workspace_folder(mlflow_workspace) + "/"
     if scheme != SCHEME or not path.startswith(own):
         raise InvalidParameterValue(f"{uri[:200]!r} is not an artifact address of this workspace ({SCHEME}/{own}…).")
     return checked_path(path)

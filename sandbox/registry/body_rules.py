@@ -4,6 +4,7 @@ from typing import Any
 
 from sandbox.errors import InvalidParameterValue
 from sandbox.registry.artifact_paths import SCHEME
+from sandbox.registry.artifact_uris import DBFS
 
 _SOURCES = ("runs:/", "models:/", f"{SCHEME}/")
 _DEFAULT_EXPERIMENT_SPELLINGS = {"0", "None"}
@@ -52,11 +53,16 @@ def _check_source(source: Any) -> None:
 
 
 def _check_trace(body: dict[str, Any]) -> None:
-    """A trace must not choose where its spans lie: MLflow would read them from there."""
+    """A trace must not choose where its spans lie: MLflow would read them from there.
+
+    Databricks clients send the place back that they were told; it is left out, since the server knows it.
+    """
     open_values: list[Any] = [body]
     while open_values:
         value = open_values.pop()
         if isinstance(value, dict):
+            if str(value.get(_ARTIFACT_LOCATION_TAG, "")).startswith(DBFS):
+                del value[_ARTIFACT_LOCATION_TAG]
             if _ARTIFACT_LOCATION_TAG in value or value.get("key") == _ARTIFACT_LOCATION_TAG:
                 raise InvalidParameterValue(f"The tag {_ARTIFACT_LOCATION_TAG!r} is set by the registry and cannot be chosen.")
             open_values.extend(value.values())

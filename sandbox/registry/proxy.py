@@ -5,37 +5,39 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
 import orjson
 from django.conf import settings
 
-from sandbox.errors import (
-    ApiError,
-    BadRequest,
-    PermissionDenied,
-    RequestTimeout,
-    RequestTooLarge,
-    TemporarilyUnavailable,
-    Unauthenticated,
+from sandbox.asgi_io import (
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    capped_body,
+    declared_length,
+    query_of,
+    read_json,
+    send_bytes,
+    send_error,
+    send_json,
 )
+from sandbox.errors import ApiError, BadRequest, EndpointNotFound, PermissionDenied, TemporarilyUnavailable, Unauthenticated
+from sandbox.files import quota, signed_urls
+from sandbox.files.places import Who
 from sandbox.live import LiveToken
-from sandbox.registry import mlflow_store
+from sandbox.registry import credentials, mlflow_store
 from sandbox.registry.artifact_paths import scoped_path
+from sandbox.registry.artifact_uris import as_dbfs, is_databricks_client
 from sandbox.registry.body_rules import checked_body, checked_query
 from sandbox.registry.mlflow_http import STARTING, WORKSPACE_HEADER
-from sandbox.registry.routes import ARTIFACTS, Kind, Route, find_route
+from sandbox.registry.routes import ARTIFACTS, NEWER, Kind, Route, find_route
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 Authenticate = Callable[[bytes], Awaitable[LiveToken | None]]
+Answer = Callable[[httpx.Response, Send], Awaitable[None]]
 
-JSON_BODY_LIMIT_BYTES = 4 * 1024 * 1024
-BODY_PIECE_TIMEOUT_S = 30.0
-"""How long the next piece of a request's body may take."""
 _TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 _MAX_CONNECTIONS = 64
 _PASSED_RESPONSE_HEADERS = frozenset({b"content-type", b"content-length", b"content-disposition", b"x-content-type-options"})
@@ -69,38 +71,49 @@ class RegistryProxy:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._answer(scope, receive, send)
+            token = await self._authenticate(dict(scope["headers"]).get(b"authorization", b""))
+            if token is None:
+                raise Unauthenticated(
+                    "The registry needs a valid personal access token. Set MLFLOW_TRACKING_TOKEN to one from the page Tokens."
+                )
+            await self.answer(Who(token.workspace_id, token.user_id), scope, receive, send)
         except ApiError as error:
-            await _send_error(send, error)
+            await send_error(send, error)
 
     async def aclose(self) -> None:
         """Give the connections to the MLflow server back."""
         if self._client is not None:
             await self._client.aclose()
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        token = await self._authenticate(headers.get(b"authorization", b""))
-        if token is None:
-            raise Unauthenticated(
-                "The registry needs a valid personal access token. Set MLFLOW_TRACKING_TOKEN to one from the page Tokens."
-            )
-        route = find_route(scope["method"], scope["path"])
-        if route is None:
-            raise _refused(scope["method"], scope["path"])
-        if route.kind is Kind.SERVER_INFO:
-            await _send_json(send, 200, SERVER_INFO)
+    async def answer(self, who: Who, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a call of somebody who is known, in her workspace. Raises ApiError before anything was sent."""
+        method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
+        if credentials.answers(method, path):
+            await self._sign(who, scope, receive, send)
             return
-        experiment_id = await asyncio.to_thread(self._store.ensure_workspace, token.workspace_id)
-        workspace = mlflow_store.mlflow_workspace(token.workspace_id)
+        route = find_route(method, path)
+        if route is None:
+            raise _refused(method, path)
+        if route.kind is Kind.SERVER_INFO:
+            await send_json(send, 200, SERVER_INFO)
+            return
+        experiment_id = await asyncio.to_thread(self._store.ensure_workspace, who.workspace_id)
+        workspace = mlflow_store.mlflow_workspace(who.workspace_id)
         if route.kind is Kind.JSON:
             forwarded = await _forward_json(scope, headers, receive, workspace, experiment_id)
         else:
-            forwarded = _forward_artifact(scope, headers, receive, workspace, route)
-        await self._pass(forwarded, send)
+            forwarded = await _forward_artifact(scope, headers, receive, who.workspace_id, route)
+        as_databricks = route.kind is Kind.JSON and is_databricks_client(headers.get(b"user-agent", b""))
+        await self.send_on(forwarded, send, _databricks_answer(who.workspace_id) if as_databricks else _stream_answer)
 
-    async def _pass(self, request: Forwarded, send: Send) -> None:
-        """Send the request on and stream the answer back."""
+    async def _sign(self, who: Who, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await read_json(dict(scope["headers"]), receive)
+        base = signed_urls.base_of(scope)
+        query = dict(query_of(scope))
+        await send_json(send, 200, await credentials.answer(self._store, who, base, scope["method"], scope["path"], body, query))
+
+    async def send_on(self, request: Forwarded, send: Send, answer: Answer | None = None) -> None:
+        """Send the request on and pass the answer back by `answer`, streaming unless it says otherwise."""
         if self._client is None:
             self._client = _client(self._socket)
         built = self._client.build_request(request.method, request.url, content=request.content, headers=request.headers)
@@ -109,7 +122,7 @@ class RegistryProxy:
         except httpx.TransportError as error:
             raise TemporarilyUnavailable(STARTING) from error
         try:
-            await _stream_answer(response, send)
+            await (answer or _stream_answer)(response, send)
         finally:
             await response.aclose()
 
@@ -134,6 +147,8 @@ def _client(socket: Path) -> httpx.AsyncClient:
 
 
 def _refused(method: str, path: str) -> ApiError:
+    if path.startswith(NEWER):
+        return EndpointNotFound(f"{path[:200]} is not offered by this registry, which has the APIs 2.0 and 3.0 of MLflow.")
     return PermissionDenied(
         f"{method} {path[:200]} is not offered by this registry. It has experiments, runs, logged models, registered models, "
         "their versions and aliases, artifacts and traces; webhooks, gateways, jobs and workspaces are not part of it."
@@ -143,33 +158,41 @@ def _refused(method: str, path: str) -> ApiError:
 # --- requests -----------------------------------------------------------------------------------
 
 
-async def _forward_json(
-    scope: Scope, headers: dict[bytes, bytes], receive: Receive, workspace: str, experiment_id: str
-) -> Forwarded:
+async def _forward_json(scope: Scope, headers: Headers, receive: Receive, workspace: str, experiment_id: str) -> Forwarded:
     """A call of the REST API: its body is read, checked and written anew, so that both sides read the same."""
-    query = checked_query(_query(scope), experiment_id)
+    query = checked_query(query_of(scope), experiment_id)
     url = quote(scope["path"]) + (f"?{urlencode(query)}" if query else "")
     forwarded_headers = {WORKSPACE_HEADER: workspace, "Accept-Encoding": "identity"}
     if scope["method"] == "GET":
         return Forwarded("GET", url, None, forwarded_headers)
-    body = _json_object(await _read_all(headers, receive))
+    body = await read_json(headers, receive)
     content = orjson.dumps(checked_body(scope["path"], body, experiment_id))
     return Forwarded(scope["method"], url, content, forwarded_headers | {"Content-Type": "application/json"})
 
 
-def _forward_artifact(scope: Scope, headers: dict[bytes, bytes], receive: Receive, workspace: str, route: Route) -> Forwarded:
+async def _forward_artifact(scope: Scope, headers: Headers, receive: Receive, workspace_id: str, route: Route) -> Forwarded:
     """A file or a folder's list; every path ends up below the workspace's own folder."""
+    workspace = mlflow_store.mlflow_workspace(workspace_id)
     forwarded_headers = {WORKSPACE_HEADER: workspace, "Accept-Encoding": "identity"}
     if route.kind is Kind.ARTIFACT_LIST:
-        path = scoped_path(workspace, dict(_query(scope)).get("path", ""))
+        path = scoped_path(workspace, dict(query_of(scope)).get("path", ""))
         return Forwarded("GET", f"{ARTIFACTS}?{urlencode({'path': path})}", None, forwarded_headers)
     url = f"{ARTIFACTS}/{quote(_scoped_file(workspace, route.artifact_path))}"
     if scope["method"] != "PUT":
         return Forwarded(scope["method"], url, None, forwarded_headers)
-    length = _declared_length(headers, settings.ARTIFACT_BODY_LIMIT_BYTES)
+    length = declared_length(headers, settings.ARTIFACT_BODY_LIMIT_BYTES)
     if length is not None:
         forwarded_headers["Content-Length"] = str(length)
-    return Forwarded("PUT", url, _capped_body(receive, settings.ARTIFACT_BODY_LIMIT_BYTES), forwarded_headers)
+    await asyncio.to_thread(quota.take, workspace_id, length or 0)
+    body = capped_body(receive, settings.ARTIFACT_BODY_LIMIT_BYTES)
+    return Forwarded("PUT", url, body if length is not None else _counted(body, workspace_id), forwarded_headers)
+
+
+async def _counted(body: AsyncIterator[bytes], workspace_id: str) -> AsyncIterator[bytes]:
+    """A body that did not say its length, counted against the quota as it comes."""
+    async for piece in body:
+        await asyncio.to_thread(quota.take, workspace_id, len(piece))
+        yield piece
 
 
 def _scoped_file(workspace: str, path: str) -> str:
@@ -178,66 +201,19 @@ def _scoped_file(workspace: str, path: str) -> str:
     return scoped_path(workspace, path)
 
 
-def _query(scope: Scope) -> list[tuple[str, str]]:
-    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=200)
-
-
-def _json_object(content: bytes) -> dict[str, Any]:
-    if not content:
-        return {}
-    try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise BadRequest(f"The body must be a JSON object, not {type(body).__name__}.")
-    return body
-
-
-def _declared_length(headers: dict[bytes, bytes], limit: int) -> int | None:
-    """Content-Length, refused at once when it is over the limit; None for a chunked body."""
-    value = headers.get(b"content-length")
-    if value is None:
-        return None
-    if not value.isdigit():
-        raise BadRequest("Content-Length is not a number.")
-    if int(value) > limit:
-        raise _too_large(limit)
-    return int(value)
-
-
-def _too_large(limit: int) -> RequestTooLarge:
-    return RequestTooLarge(f"The body is larger than {limit} bytes, the limit of this call.")
-
-
-async def _read_all(headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise BadRequest("Compressed bodies are not read here. Send the JSON uncompressed.")
-    _declared_length(headers, JSON_BODY_LIMIT_BYTES)
-    return b"".join([piece async for piece in _capped_body(receive, JSON_BODY_LIMIT_BYTES)])
-
-
-async def _capped_body(receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """The request's body in pieces; ends with an error when it is too large, too slow or cut off."""
-    received = 0
-    more = True
-    while more:
-        try:
-            message = await asyncio.wait_for(receive(), BODY_PIECE_TIMEOUT_S)
-        except TimeoutError:
-            raise RequestTimeout(f"The body did not arrive: nothing came for {BODY_PIECE_TIMEOUT_S:.0f} s.") from None
-        if message["type"] == "http.disconnect":
-            raise BadRequest("The connection was closed before the whole body had arrived.")
-        piece = message.get("body", b"")
-        received += len(piece)
-        if received > limit:
-            raise _too_large(limit)
-        more = message.get("more_body", False)
-        if piece:
-            yield piece
-
-
 # --- answers ------------------------------------------------------------------------------------
+
+
+def _databricks_answer(workspace_id: str) -> Answer:
+    """For clients of the `databricks` tracking URI: artifact addresses that they know, and the workspace's id."""
+
+    async def answer(response: httpx.Response, send: Send) -> None:
+        content = as_dbfs(mlflow_store.mlflow_workspace(workspace_id), await response.aread())
+        content_type = response.headers.get("content-type", "application/json").encode()
+        headers = ((b"content-type", content_type), (b"x-databricks-org-id", workspace_id.encode()))
+        await send_bytes(send, response.status_code, content, headers)
+
+    return answer
 
 
 async def _stream_answer(response: httpx.Response, send: Send) -> None:
@@ -251,21 +227,3 @@ async def _stream_answer(response: httpx.Response, send: Send) -> None:
         log.warning("the MLflow server broke off an answer")
         raise
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _send_json(send: Send, status: int, body: dict[str, Any], headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
-    content = orjson.dumps(body)
-    fixed = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
-    await send({"type": "http.response.body", "body": content})
-
-
-async def _send_error(send: Send, error: ApiError) -> None:
-    extra: tuple[tuple[bytes, bytes], ...] = ()
-    if error.status == 401:
-        extra = ((b"www-authenticate", b"Bearer"),)
-    elif error.status == 503:
-        extra = ((b"retry-after", b"2"),)
-    elif error.status in {408, 413}:
-        extra = ((b"connection", b"close"),)  # the rest of the body is not worth reading
-    await _send_json(send, error.status, error.body(), extra)

@@ -7,7 +7,9 @@ from enum import Enum, auto
 V2 = "/api/2.0/mlflow/"
 V3 = "/api/3.0/mlflow/"
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
-PREFIXES = (V2, V3, "/api/2.0/mlflow-artifacts/")
+NEWER = ("/api/4.0/mlflow/", "/api/5.0/mlflow/")
+"""Of Databricks alone; clients fall back to the older calls when there is no such address."""
+PREFIXES = (V2, V3, "/api/2.0/mlflow-artifacts/", *NEWER)
 """The site mounts the proxy at these paths."""
 
 

@@ -1,0 +1,87 @@
+"""How many bytes of files a workspace may keep, and that the disk is never filled to the brim."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+
+from django.conf import settings
+
+from sandbox.errors import ResourceExhausted
+from sandbox.registry import version_files
+from sandbox.registry.artifact_paths import workspace_folder
+from sandbox.registry.mlflow_store import mlflow_workspace
+
+MEASURED_FOR_S = 60.0
+"""A measured size is used so long; what this process stores meanwhile is added to it."""
+DISK_RESERVE_BYTES = 256 * 1024 * 1024
+"""So much of the disk stays free for the site's own database."""
+
+
+class _Usage:
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.measured_at_s = float("-inf")
+
+
+_usages: dict[str, _Usage] = {}
+_lock = Lock()
+
+
+def folders_of(workspace_id: str) -> tuple[Path, ...]:
+    """Everything of a workspace that counts: volumes, models, what MLflow keeps, and uploads that are not finished."""
+    artifacts: Path = settings.MLFLOW_DIR / "artifacts" / workspace_folder(mlflow_workspace(workspace_id))
+    models = version_files.root() / workspace_id
+    return (settings.VOLUMES_DIR / workspace_id, models, artifacts, settings.UPLOADS_DIR / workspace_id)
+
+
+def take(workspace_id: str, size: int) -> None:
+    """Count bytes that are about to be stored.
+
+    Raises ResourceExhausted when the workspace's quota or the disk is used up; then nothing was counted.
+    """
+    with _lock:
+        usage = _usages.setdefault(workspace_id, _Usage())
+        if time.monotonic() - usage.measured_at_s > MEASURED_FOR_S:
+            usage.bytes, usage.measured_at_s = measure(workspace_id), time.monotonic()
+        if usage.bytes + size > settings.FILES_QUOTA_BYTES:
+            raise ResourceExhausted(
+                f"The workspace's files take {usage.bytes} of {settings.FILES_QUOTA_BYTES} bytes; another {size} do not fit. "
+                "Delete files of volumes, models or runs."
+            )
+        if shutil.disk_usage(settings.DATA_DIR).free - size < DISK_RESERVE_BYTES:
+            raise disk_full()
+        usage.bytes += size
+
+
+def give_back(workspace_id: str, size: int) -> None:
+    """Bytes that were counted and are not stored after all, or no more."""
+    with _lock:
+        usage = _usages.setdefault(workspace_id, _Usage())
+        usage.bytes = max(0, usage.bytes - size)
+
+
+def disk_full() -> ResourceExhausted:
+    return ResourceExhausted("The disk of this site is full; nothing was stored. Its operator has to make room.")
+
+
+def measure(workspace_id: str) -> int:
+    """Bytes that the workspace's files take on disk now."""
+    return sum(size for root in folders_of(workspace_id) for size in _sizes(root))
+
+
+def forget() -> None:
+    """Measure anew next time."""
+    with _lock:
+        _usages.clear()
+
+
+def _sizes(root: Path) -> Iterator[int]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            try:
+                yield os.lstat(os.path.join(folder, name)).st_size
+            except FileNotFoundError:  # it went while we looked
+                continue
