@@ -1,11 +1,13 @@
 """Who may do what with a securable object: ownership, grants, and what is inherited from schema and catalog.
 
-An owner, a workspace admin and whoever has MANAGE may do everything; ALL_PRIVILEGES stands for every privilege but MANAGE; a
-privilege on a catalog or schema holds for what lies in it; and nothing in a catalog can be reached without USE_CATALOG and
-USE_SCHEMA [docs: Manage privileges in Unity Catalog; Unity Catalog privileges and securable objects].
+An owner and a workspace admin may do everything; MANAGE lets change, drop and grant, but not read; ALL_PRIVILEGES stands for
+every privilege but MANAGE; a privilege on a catalog or schema holds for what lies in it; and nothing in a catalog can be reached
+without USE_CATALOG and USE_SCHEMA [docs: Manage privileges in Unity Catalog; Unity Catalog privileges and securable objects].
 """
 
 from collections.abc import Iterable
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from sandbox.catalog.models import Grant, Securable, SecurableType
 from sandbox.errors import PermissionDenied
@@ -14,6 +16,8 @@ from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
 
 ALL_PRIVILEGES, MANAGE = "ALL_PRIVILEGES", "MANAGE"
+_ENTRY = ("USE_CATALOG", "USE_SCHEMA")
+"""They open the way to what lies below, and show none of it."""
 _WORDS = {
     SecurableType.CATALOG: "Catalog",
     SecurableType.SCHEMA: "Schema",
@@ -53,7 +57,7 @@ def principals(caller: Caller) -> frozenset[str]:
 def allows(caller: Caller, securable: Securable, privilege: str) -> bool:
     """Whether the caller has the privilege; USE_CATALOG and USE_SCHEMA above the object are asked for by `require`."""
     held = privileges_of(caller, securable)
-    return privilege in held or MANAGE in held or (ALL_PRIVILEGES in held and privilege != MANAGE)
+    return privilege in held or (ALL_PRIVILEGES in held and privilege != MANAGE)
 
 
 def require(caller: Caller, securable: Securable, *any_of: str) -> None:
@@ -68,10 +72,29 @@ def require(caller: Caller, securable: Securable, *any_of: str) -> None:
         raise _denied(any_of, securable)
 
 
-def visible(caller: Caller, securables: Iterable[Securable]) -> list[Securable]:
-    """Those of the objects on which the caller has anything at all (BROWSE, or any privilege on it or above it)."""
-    found = list(securables)
-    return found if caller.is_admin else [each for each in found if privileges_of(caller, each)]
+def visible(caller: Caller, securables: QuerySet[Securable]) -> QuerySet[Securable]:
+    """Those of the objects that the caller owns or was granted anything on, and what lies below something she owns or was
+    granted more on than the way in. The database decides, so that a list can be paged there.
+    """
+    if caller.is_admin:
+        return securables
+    names = principals(caller)
+    grants = Grant.objects.filter(principal__in=names)
+    below = grants.exclude(privilege__in=_ENTRY)
+    return securables.filter(
+        Q(owner__in=names)
+        | Q(parent__owner__in=names)
+        | Q(parent__parent__owner__in=names)
+        | Exists(grants.filter(securable=OuterRef("pk")))
+        | Exists(below.filter(securable=OuterRef("parent")))
+        | Exists(below.filter(securable=OuterRef("parent__parent")))
+    )
+
+
+def require_visible(caller: Caller, securable: Securable) -> None:
+    """Raises PermissionDenied unless the caller may know what the object is (any privilege, BROWSE included)."""
+    if not visible(caller, Securable.objects.filter(pk=securable.pk)).exists():
+        raise _denied(("BROWSE",), securable)
 
 
 def _denied(any_of: Iterable[str], securable: Securable) -> PermissionDenied:

@@ -56,7 +56,7 @@ class TableDetail(models.Model):
 
     securable = models.OneToOneField(Securable, primary_key=True, on_delete=models.CASCADE, related_name="table")
     table_type = models.CharField(max_length=16, default="MANAGED")
-    """MANAGED, VIEW or EXTERNAL (an inference table, which the data plane writes)."""
+    """MANAGED (inference tables too, as documented) or VIEW."""
     location = models.CharField(max_length=800)
     """Folder of the Delta table below the workspace's folder; empty for a view."""
     columns = models.JSONField(default=list)

@@ -1,5 +1,6 @@
 """What all securable objects have in common: find, list, create, change and delete, always within one workspace."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -9,7 +10,7 @@ from django.utils import timezone
 from sandbox.catalog.models import Grant, Securable, SecurableType
 from sandbox.catalog.names import checked_name, split_name
 from sandbox.errors import ApiError, ResourceAlreadyExists, ResourceDoesNotExist
-from sandbox.workspaces.models import Workspace
+from sandbox.workspaces.models import Workspace, new_id
 from sandbox.workspaces.operations import person
 
 DEFAULT_SCHEMA = "default"
@@ -55,6 +56,25 @@ def _first_catalog(workspace: Workspace) -> Securable:
             Grant.objects.bulk_create(Grant(securable=catalog, principal="users", privilege=each) for each in _EVERYONE)
             Grant.objects.bulk_create(Grant(securable=schema, principal="users", privilege=each) for each in _EVERYONE_IN_DEFAULT)
     return catalog
+
+
+def ensure_catalog(workspace: Workspace, name: str, owner: str) -> Securable:
+    """The catalog, made when it is missing."""
+    if name == workspace.catalog.lower():
+        return workspace_catalog(workspace)
+    found, _ = Securable.objects.get_or_create(
+        workspace=workspace,
+        securable_type=SecurableType.CATALOG,
+        full_name=name,
+        defaults={"name": name, "owner": owner, "created_by": owner, "updated_by": owner},
+    )
+    return found
+
+
+def ensure_schema(catalog: Securable, name: str, owner: str) -> Securable:
+    """The schema, made when it is missing."""
+    found = children(catalog, SecurableType.SCHEMA).filter(name=name).first()
+    return found or add(SecurableType.SCHEMA, f"{catalog.full_name}.{name}", parent=catalog, owner=owner)
 
 
 def find(workspace: Workspace, securable_type: SecurableType, full_name: str) -> Securable:
@@ -108,6 +128,7 @@ def add(
     owner: str,
     comment: str = "",
     properties: dict[str, Any] | None = None,
+    securable_id: str | None = None,
 ) -> Securable:
     """A new object below `parent`. Raises ResourceAlreadyExists with the words "already exists"."""
     name = checked_name(full_name.rpartition(".")[2])
@@ -115,6 +136,7 @@ def add(
     try:
         with transaction.atomic():
             return Securable.objects.create(
+                id=securable_id or new_id(),
                 workspace=parent.workspace,
                 securable_type=securable_type,
                 parent=parent,
@@ -135,3 +157,27 @@ def touch(securable: Securable, by: str) -> None:
     securable.updated_at = timezone.now()
     securable.updated_by = by
     securable.save()
+
+
+def rename(securable: Securable, full_name: str, by: str, *, parent: Securable | None = None) -> Securable:
+    """Give the object, and all that lies below it, the new full name. Raises ResourceAlreadyExists."""
+    kind = SecurableType(securable.securable_type)
+    old = securable.full_name
+    securable.name, securable.full_name = checked_name(full_name.rpartition(".")[2]), full_name
+    if parent is not None:
+        securable.parent = parent
+    try:
+        with transaction.atomic():
+            touch(securable, by)
+            for below in Securable.objects.filter(workspace=securable.workspace, full_name__startswith=f"{old}."):
+                if below.parent_id == securable.id or (below.parent and below.parent.parent_id == securable.id):
+                    below.full_name = full_name + below.full_name[len(old) :]
+                    below.save(update_fields=["full_name"])
+    except IntegrityError:
+        raise ResourceAlreadyExists(f"{_WORDS[kind]} '{full_name}' already exists.") from None
+    return securable
+
+
+def quoted(parts: Iterable[str]) -> str:
+    """A full name of the parts, in backticks."""
+    return ".".join("`" + part.replace("`", "``") + "`" for part in parts)
