@@ -4,11 +4,13 @@ A table remembers, in its own log, the id of the last stream entry that it holds
 that a drain that was killed anywhere can simply run again; the stream is trimmed only after the tables were synced.
 """
 
+import gc
 import logging
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,8 +89,9 @@ class Drain:
             stop_at = time.monotonic() + budget_s
             last = last_transaction(self._redis)
             drained.is_empty = last < 0
-            while app_id and time.monotonic() < stop_at and not drained.is_empty:
-                self._drain_batch(app_id, last, lock, drained)
+            with _no_collections():
+                while app_id and time.monotonic() < stop_at and not drained.is_empty:
+                    self._drain_batch(app_id, last, lock, drained)
         except LockLost:
             logger.warning("another drain took over; stopping here")
         finally:
@@ -130,6 +133,7 @@ class Drain:
         """The rows of each table with the transaction of their entry; what cannot be a row is moved aside."""
         parsed = [(entry, _records(entry)) for entry in entries]
         known = self._known_workspaces({str(record.get("ws")) for _, records in parsed for record in records or ()})
+        tables: dict[tuple[str, str], list[tuple[int, Row]]] = {}
         groups: dict[TableKey, list[tuple[int, Row]]] = {}
         for entry, records in parsed:
             if records is None:
@@ -139,7 +143,11 @@ class Drain:
             reason = ""
             for record in records:
                 try:
-                    groups.setdefault(_table_of(record, known), []).append((entry.transaction, row_of(record)))
+                    names = record.get("ws"), record.get("table")
+                    rows = tables.get(names) if isinstance(names[0], str) and isinstance(names[1], str) else None
+                    if rows is None:  # a name is taken apart once, not for each of thousands of records
+                        rows = tables[names] = groups.setdefault(_table_of(record, known), [])
+                    rows.append((entry.transaction, row_of(record)))
                 except BadRecord as error:
                     bad.append(record)
                     reason = str(error)
@@ -207,6 +215,20 @@ class Drain:
         except redis_package.ResponseError as error:
             if "equal or smaller" not in str(error):  # else it was moved before a kill: once is enough
                 raise
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Without Python's garbage collector, which would look at every record of a batch several times (a quarter of its time,
+    measured) and find nothing: records hold no cycles.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def last_transaction(redis: Any) -> int:
