@@ -35,15 +35,20 @@ def declared_length(headers: Headers, limit: int) -> int | None:
     return int(value)
 
 
+async def read_body(headers: Headers, receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises BadRequest, RequestTooLarge, RequestTimeout."""
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise BadRequest("Compressed bodies are not read here. Send the JSON uncompressed.")
+    declared_length(headers, limit)
+    return b"".join([piece async for piece in capped_body(receive, limit)])
+
+
 async def read_json(headers: Headers, receive: Receive) -> dict[str, Any]:
     """The body as a JSON object, at most 4 MiB; {} when there is none.
 
     Raises BadRequest, RequestTooLarge, RequestTimeout.
     """
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise BadRequest("Compressed bodies are not read here. Send the JSON uncompressed.")
-    declared_length(headers, JSON_BODY_LIMIT_BYTES)
-    content = b"".join([piece async for piece in capped_body(receive, JSON_BODY_LIMIT_BYTES)])
+    content = await read_body(headers, receive, JSON_BODY_LIMIT_BYTES)
     if not content:
         return {}
     try:

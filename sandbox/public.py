@@ -11,7 +11,7 @@ from sandbox import live
 from sandbox.errors import ApiError, ResourceDoesNotExist
 from sandbox.inference_tables import operations as inference_tables
 from sandbox.inference_tables import waiting
-from sandbox.registry import datasets, example_models, mlflow_store
+from sandbox.registry import datasets, example_models, store
 from sandbox.serving import operations as serving
 from sandbox.serving import representation, snapshot
 from sandbox.serving.models import Endpoint, EndpointConfig
@@ -163,7 +163,7 @@ def example_customers(limit: int) -> tuple[dict[str, Any], ...]:
 
 def resolve_alias(workspace_id: str, model: str, alias: str) -> str:
     """The version that an alias points to."""
-    return mlflow_store.resolve_alias(workspace_id, model, alias)
+    return store.resolve_alias(workspace_id, model, alias)
 
 
 # --- endpoints ------------------------------------------------------------------------------------

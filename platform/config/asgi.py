@@ -24,7 +24,10 @@ from sandbox.files.staging import sweep
 from sandbox.invocations.gateway import Gateway
 from sandbox.live import LiveToken
 from sandbox.registry.proxy import RegistryProxy
-from sandbox.registry.routes import PREFIXES
+from sandbox.registry.routes import PREFIXES, REGISTRY
+from sandbox.registry.ui import LINKS as MLFLOW_LINKS
+from sandbox.registry.ui import ROOT as MLFLOW_UI
+from sandbox.registry.ui import MlflowUi
 from sandbox.workspaces.operations import live_token
 
 Scope = dict[str, Any]
@@ -55,6 +58,7 @@ mlflow = RegistryProxy(gateway.authenticate)
 files = FilesApp(gateway.authenticate)
 pages = body_cap(_django, limit_bytes=settings.WEB_BODY_LIMIT_BYTES, timeout_s=10.0)
 uploads = body_cap(_django, limit_bytes=settings.UPLOAD_BODY_LIMIT_BYTES, timeout_s=60.0)
+mlflow_ui = MlflowUi(mlflow, pages)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,8 +69,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})
     elif scope["path"].startswith("/serving-endpoints/"):
         await gateway(scope, receive, send)
-    elif scope["path"].startswith(PREFIXES):
+    elif scope["path"].startswith(PREFIXES) and not scope["path"].startswith(REGISTRY):
         await mlflow(scope, receive, send)
+    elif scope["path"].startswith((MLFLOW_UI, MLFLOW_LINKS)):
+        await mlflow_ui(scope, receive, send)
     elif scope["path"].startswith(FILES):
         await files(scope, receive, send)
     elif scope["path"] == UPLOAD_PATH and await sync_to_async(may_upload)(scope):

@@ -6,9 +6,9 @@ from typing import Any
 
 from sandbox.console import endpoints
 from sandbox.errors import ApiError, InvalidState, ResourceAlreadyExists
-from sandbox.registry import mlflow_store
+from sandbox.registry import store
 from sandbox.registry.example_models import EXAMPLES, install_models
-from sandbox.registry.mlflow_store import RegisteredModel
+from sandbox.registry.store import RegisteredModel
 from sandbox.serving.entity_rules import default_name
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Workspace
@@ -31,7 +31,7 @@ class Deployable:
 def registered_models(workspace: Workspace) -> tuple[list[RegisteredModel], str]:
     """The workspace's models; with a sentence instead when the registry cannot be asked now."""
     try:
-        return mlflow_store.list_models(workspace.id), ""
+        return store.list_models(workspace.id), ""
     except ApiError as error:
         return [], error.message
 
@@ -88,7 +88,7 @@ def _custom_body(workspace: Workspace) -> dict[str, Any]:
 def _example_versions(workspace: Workspace) -> list[str]:
     """The two oldest versions of the example model; installs it first where it is missing."""
     for attempt in ("as it is", "installed"):
-        model = next((m for m in mlflow_store.list_models(workspace.id) if m.name == EXAMPLE_MODEL), None)
+        model = next((m for m in store.list_models(workspace.id) if m.name == EXAMPLE_MODEL), None)
         if model is not None and len(model.versions) >= 2:
             return sorted((version.version for version in model.versions), key=int)[:2]
         if attempt == "as it is":

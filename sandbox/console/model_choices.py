@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.console.inputs import MODEL_SEPARATOR
-from sandbox.registry.mlflow_store import ModelVersion, RegisteredModel
+from sandbox.registry.store import ModelVersion, RegisteredModel
 
 
 def version_choices(models: Iterable[RegisteredModel]) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.builds.signature import InputField, Signature
 from sandbox.console.endpoint_pages import EndpointView
 from sandbox.errors import ApiError
-from sandbox.registry import mlflow_store
+from sandbox.registry import store
 from sandbox.serving.models import ModelBuild
 from sandbox.workspaces.models import Workspace
 
@@ -49,8 +49,8 @@ def example_for(workspace: Workspace, endpoint: EndpointView) -> QueryExample:
 def _logged_example(workspace: Workspace, model: str, version: str) -> dict[str, Any] | None:
     """The first rows of the example that MLflow keeps with the model; None when there is none or the registry is away."""
     try:
-        found = mlflow_store.get_version(workspace.id, model, version)
-        example = json.loads(mlflow_store.serving_input_example(workspace.id, found))
+        found = store.get_version(workspace.id, model, version)
+        example = json.loads(store.serving_input_example(workspace.id, found))
     except (ApiError, ValueError):
         return None
     return first_rows(example) if isinstance(example, dict) else None

@@ -9,8 +9,8 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections
 
-from sandbox.catalog import access, securables
-from sandbox.catalog.models import ModelVersion, Securable, SecurableType
+from sandbox.catalog import access, securables, volumes
+from sandbox.catalog.models import ModelVersion, SecurableType
 from sandbox.errors import ApiError, NotFound, PermissionDenied
 from sandbox.files.paths import Area, split_path
 from sandbox.files.tree import Place
@@ -57,7 +57,7 @@ async def locate(who: Who, path: str, *, writing: bool) -> Place:
 def _catalog_root(who: Who, area: Area, naming: tuple[str, ...], writing: bool) -> Path:
     close_old_connections()  # outside of a Django request nobody else does
     try:
-        caller = _caller(who)
+        caller = known_caller(who)
         if area is Area.VOLUMES:
             return _volume_root(caller, naming, writing)
         return _version_root(caller, naming, writing)
@@ -65,7 +65,7 @@ def _catalog_root(who: Who, area: Area, naming: tuple[str, ...], writing: bool) 
         close_old_connections()
 
 
-def _caller(who: Who) -> Caller:
+def known_caller(who: Who) -> Caller:
     """Raises PermissionDenied for somebody who belongs to the workspace no more."""
     workspace = Workspace.objects.filter(id=who.workspace_id).first()
     user = User.objects.filter(pk=who.user_id or 0, is_active=True).first()
@@ -79,13 +79,7 @@ def _caller(who: Who) -> Caller:
 def _volume_root(caller: Caller, naming: tuple[str, ...], writing: bool) -> Path:
     volume = securables.find(caller.workspace, SecurableType.VOLUME, _quoted(naming))
     access.require(caller, volume, "WRITE_VOLUME" if writing else "READ_VOLUME")
-    return volume_folder(volume)
-
-
-def volume_folder(volume: Securable) -> Path:
-    """Where the files of a volume lie; by its id, so that a new volume of the same name begins empty."""
-    folder: Path = settings.VOLUMES_DIR / volume.workspace_id / volume.id
-    return folder
+    return volumes.folder_of(volume)
 
 
 def _version_root(caller: Caller, naming: tuple[str, ...], writing: bool) -> Path:

@@ -3,10 +3,8 @@
 from typing import Any
 
 from sandbox.errors import InvalidParameterValue
-from sandbox.registry.artifact_paths import SCHEME
 from sandbox.registry.artifact_uris import DBFS
 
-_SOURCES = ("runs:/", "models:/", f"{SCHEME}/")
 _DEFAULT_EXPERIMENT_SPELLINGS = {"0", "None"}
 """Clients that never chose an experiment send MLflow's id of the default one, or the word None."""
 _ARTIFACT_LOCATION_TAG = "mlflow.artifactLocation"
@@ -18,7 +16,7 @@ def checked_body(path: str, body: dict[str, Any], default_experiment_id: str) ->
     Field names are compared as protobuf reads them: `artifactLocation` is `artifact_location`.
 
     Raises:
-        InvalidParameterValue: the body chooses where files lie, or a source outside the registry.
+        InvalidParameterValue: the body chooses where files lie.
     """
     for key, value in body.items():
         name = _field(key)
@@ -26,8 +24,6 @@ def checked_body(path: str, body: dict[str, Any], default_experiment_id: str) ->
             raise InvalidParameterValue(
                 f"{key!r} cannot be chosen: the workspace keeps its artifacts itself. Create the experiment without it."
             )
-        if name == "source" and path.endswith("/model-versions/create"):
-            _check_source(value)
     if "/traces" in path:
         _check_trace(body)
     return {key: _experiment(key, value, default_experiment_id) for key, value in body.items()}
@@ -40,16 +36,6 @@ def checked_query(pairs: list[tuple[str, str]], default_experiment_id: str) -> l
 
 def _field(key: str) -> str:
     return key.replace("_", "").lower()
-
-
-def _check_source(source: Any) -> None:
-    if isinstance(source, str) and source.startswith(_SOURCES) and not source.startswith(f"{SCHEME}//"):
-        return
-    raise InvalidParameterValue(
-        f"Invalid model version source: {str(source)[:200]!r}. A version is registered from a run ('runs:/<run_id>/model'), "
-        "a logged model ('models:/<model_id>') or an artifact of this workspace ('mlflow-artifacts:/…'); "
-        "files elsewhere have to be logged first."
-    )
 
 
 def _check_trace(body: dict[str, Any]) -> None:

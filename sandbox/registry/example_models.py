@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from sandbox.errors import ResourceDoesNotExist
-from sandbox.registry import mlflow_store
+from sandbox.registry import store
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def install_models(workspace_id: str) -> list[tuple[str, str]]:
     installed = []
     for example in EXAMPLES:
         if not _has(workspace_id, example):
-            version = mlflow_store.register_directory(workspace_id, example.name, model_directory(example))
-            mlflow_store.set_alias(workspace_id, example.name, example.alias, version)
+            version = store.register_directory(workspace_id, example.name, model_directory(example))
+            store.set_alias(workspace_id, example.name, example.alias, version)
             installed.append((example.name, version))
     return installed
 
@@ -49,7 +49,7 @@ def model_directory(example: Example) -> Path:
 
 def _has(workspace_id: str, example: Example) -> bool:
     try:
-        mlflow_store.resolve_alias(workspace_id, example.name, example.alias)
+        store.resolve_alias(workspace_id, example.name, example.alias)
     except ResourceDoesNotExist:
         return False
     return True

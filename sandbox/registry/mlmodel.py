@@ -1,7 +1,7 @@
 """Read and adapt an MLmodel file: plain YAML and JSON, never the model itself."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import yaml
@@ -38,6 +38,14 @@ def describe_mlmodel(content: bytes) -> ModelDescription:
         inputs=_columns(signature, "inputs"),
         outputs=_columns(signature, "outputs"),
     )
+
+
+def described_model(content: bytes) -> dict[str, Any]:
+    """What a version keeps of its MLmodel file: the fields of ModelDescription, and whether the signature has both sides."""
+    found = describe_mlmodel(content)
+    signature = _document(content).get("signature")
+    sides = signature if isinstance(signature, dict) else {}
+    return {**asdict(found), "has_inputs": bool(sides.get("inputs")), "has_outputs": bool(sides.get("outputs"))}
 
 
 def with_model_id(content: bytes, model_id: str) -> bytes:

@@ -28,12 +28,12 @@ from sandbox.errors import ApiError, BadRequest, EndpointNotFound, PermissionDen
 from sandbox.files import quota, signed_urls
 from sandbox.files.places import Who
 from sandbox.live import LiveToken
-from sandbox.registry import credentials, mlflow_store
+from sandbox.registry import credentials, mlflow_store, version_downloads
 from sandbox.registry.artifact_paths import scoped_path
 from sandbox.registry.artifact_uris import as_dbfs, is_databricks_client
 from sandbox.registry.body_rules import checked_body, checked_query
 from sandbox.registry.mlflow_http import STARTING, WORKSPACE_HEADER
-from sandbox.registry.routes import ARTIFACTS, NEWER, Kind, Route, find_route
+from sandbox.registry.routes import ARTIFACTS, NEWER, Kind, Route, find_page_route, find_route
 
 Authenticate = Callable[[bytes], Awaitable[LiveToken | None]]
 Answer = Callable[[httpx.Response, Send], Awaitable[None]]
@@ -66,7 +66,7 @@ class RegistryProxy:
     def __init__(self, authenticate: Authenticate, socket: Path | None = None) -> None:
         self._authenticate = authenticate
         self._socket = socket or settings.MLFLOW_SOCKET
-        self._store = mlflow_store.store_on(self._socket)
+        self.store = mlflow_store.store_on(self._socket)
         self._client: httpx.AsyncClient | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,22 +85,28 @@ class RegistryProxy:
         if self._client is not None:
             await self._client.aclose()
 
-    async def answer(self, who: Who, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a call of somebody who is known, in her workspace. Raises ApiError before anything was sent."""
+    async def answer(self, who: Who, scope: Scope, receive: Receive, send: Send, *, is_page: bool = False) -> None:
+        """Answer a call of somebody who is known, in her workspace. Raises ApiError before anything was sent.
+
+        Args:
+            is_page: the call comes from MLflow's own pages, which make a few more.
+        """
         method, path, headers = scope["method"], scope["path"], dict(scope["headers"])
         if credentials.answers(method, path):
             await self._sign(who, scope, receive, send)
             return
-        route = find_route(method, path)
+        route = find_route(method, path) or (find_page_route(method, path) if is_page else None)
         if route is None:
             raise _refused(method, path)
         if route.kind is Kind.SERVER_INFO:
             await send_json(send, 200, SERVER_INFO)
             return
-        experiment_id = await asyncio.to_thread(self._store.ensure_workspace, who.workspace_id)
+        if route.kind is not Kind.JSON and await _send_of_version(who, scope, send, route):
+            return
+        experiment_id = await asyncio.to_thread(self.store.ensure_workspace, who.workspace_id)
         workspace = mlflow_store.mlflow_workspace(who.workspace_id)
         if route.kind is Kind.JSON:
-            forwarded = await _forward_json(scope, headers, receive, workspace, experiment_id)
+            forwarded = await _forward_json(scope, headers, receive, workspace, experiment_id, is_page=is_page)
         else:
             forwarded = await _forward_artifact(scope, headers, receive, who.workspace_id, route)
         as_databricks = route.kind is Kind.JSON and is_databricks_client(headers.get(b"user-agent", b""))
@@ -110,7 +116,7 @@ class RegistryProxy:
         body = await read_json(dict(scope["headers"]), receive)
         base = signed_urls.base_of(scope)
         query = dict(query_of(scope))
-        await send_json(send, 200, await credentials.answer(self._store, who, base, scope["method"], scope["path"], body, query))
+        await send_json(send, 200, await credentials.answer(self.store, who, base, scope["method"], scope["path"], body, query))
 
     async def send_on(self, request: Forwarded, send: Send, answer: Answer | None = None) -> None:
         """Send the request on and pass the answer back by `answer`, streaming unless it says otherwise."""
@@ -155,13 +161,30 @@ def _refused(method: str, path: str) -> ApiError:
     )
 
 
+async def _send_of_version(who: Who, scope: Scope, send: Send, route: Route) -> bool:
+    """Answer for files of registered versions, which the MLflow server does not have; whether the path is one of them."""
+    is_list = route.kind is Kind.ARTIFACT_LIST
+    asked = dict(query_of(scope)).get("path", "") if is_list else route.artifact_path
+    path = scoped_path(mlflow_store.mlflow_workspace(who.workspace_id), asked)
+    if not version_downloads.is_of_a_version(who.workspace_id, path):
+        return False
+    if is_list:
+        await version_downloads.send_version_list(send, who, path)
+    else:
+        await version_downloads.send_version_file(send, scope["method"], dict(scope["headers"]), who, path)
+    return True
+
+
 # --- requests -----------------------------------------------------------------------------------
 
 
-async def _forward_json(scope: Scope, headers: Headers, receive: Receive, workspace: str, experiment_id: str) -> Forwarded:
+async def _forward_json(
+    scope: Scope, headers: Headers, receive: Receive, workspace: str, experiment_id: str, *, is_page: bool
+) -> Forwarded:
     """A call of the REST API: its body is read, checked and written anew, so that both sides read the same."""
     query = checked_query(query_of(scope), experiment_id)
-    url = quote(scope["path"]) + (f"?{urlencode(query)}" if query else "")
+    path = quote(scope["path"])
+    url = ("/ajax-" + path.lstrip("/") if is_page else path) + (f"?{urlencode(query)}" if query else "")
     forwarded_headers = {WORKSPACE_HEADER: workspace, "Accept-Encoding": "identity"}
     if scope["method"] == "GET":
         return Forwarded("GET", url, None, forwarded_headers)

@@ -11,6 +11,11 @@ NEWER = ("/api/4.0/mlflow/", "/api/5.0/mlflow/")
 """Of Databricks alone; clients fall back to the older calls when there is no such address."""
 PREFIXES = (V2, V3, "/api/2.0/mlflow-artifacts/", *NEWER)
 """The site mounts the proxy at these paths."""
+REGISTRY = tuple(V2 + name for name in ("registered-models/", "model-versions/", "unity-catalog/"))
+"""But these are answered by Django, where registered models live."""
+
+
+_Table = tuple[str, list[tuple[re.Pattern[str], frozenset[str]]]]
 
 
 class Kind(Enum):
@@ -55,17 +60,6 @@ _ALLOWED: dict[str, str] = {
     rf"logged-models/{_ID}/tags": "PATCH",
     rf"logged-models/{_ID}/tags/{_KEY}": "DELETE",
     rf"logged-models/{_ID}/artifacts/directories": "GET",
-    # registry
-    r"registered-models/(get|search)": "GET",
-    r"registered-models/(create|rename|set-tag)": "POST",
-    r"registered-models/get-latest-versions": "GET POST",
-    r"registered-models/update": "PATCH",
-    r"registered-models/(delete|delete-tag)": "DELETE",
-    r"registered-models/alias": "GET POST DELETE",
-    r"model-versions/(get|search|get-download-uri)": "GET",
-    r"model-versions/(create|transition-stage|set-tag)": "POST",
-    r"model-versions/update": "PATCH",
-    r"model-versions/(delete|delete-tag)": "DELETE",
     # traces
     r"traces": "GET POST",
     rf"traces/{_TRACE}": "PATCH",
@@ -78,6 +72,20 @@ _ALLOWED_V3: dict[str, str] = {
     rf"traces/{_TRACE}": "GET",
     rf"traces/{_TRACE}/tags": "PATCH DELETE",
 }
+_PAGES: dict[str, str] = {
+    r"metrics/get-history-bulk(-interval)?": "GET",
+    r"experiments/search-datasets": "POST",
+}
+_PAGES_V3: dict[str, str] = {
+    r"ui-telemetry": "GET",
+    r"traces/get": "GET",
+    r"traces/batchGetInfos": "POST",
+    r"traces/metrics": "POST",
+    r"traces/delete-traces": "POST",
+    rf"traces/{_TRACE}/assessments": "POST",
+    rf"traces/{_TRACE}/assessments/{_KEY}": "GET PATCH DELETE",
+}
+"""What MLflow's own pages call besides, below `ajax-api`."""
 
 
 def _compiled(table: dict[str, str]) -> list[tuple[re.Pattern[str], frozenset[str]]]:
@@ -85,6 +93,7 @@ def _compiled(table: dict[str, str]) -> list[tuple[re.Pattern[str], frozenset[st
 
 
 _TABLES = ((V2, _compiled(_ALLOWED)), (V3, _compiled(_ALLOWED_V3)))
+_PAGE_TABLES = ((V2, _compiled(_PAGES)), (V3, _compiled(_PAGES_V3)))
 
 
 def find_route(method: str, path: str) -> Route | None:
@@ -95,7 +104,16 @@ def find_route(method: str, path: str) -> Route | None:
         return Route(Kind.ARTIFACT_LIST)
     if path.startswith(f"{ARTIFACTS}/") and method in {"GET", "PUT", "DELETE"}:
         return Route(Kind.ARTIFACT, path.removeprefix(f"{ARTIFACTS}/"))
-    for prefix, table in _TABLES:
+    return _looked_up(_TABLES, method, path)
+
+
+def find_page_route(method: str, path: str) -> Route | None:
+    """The route of a call that only MLflow's own pages make, or None. `path` begins with /api/, decoded once."""
+    return _looked_up(_PAGE_TABLES, method, path)
+
+
+def _looked_up(tables: tuple[_Table, ...], method: str, path: str) -> Route | None:
+    for prefix, table in tables:
         if path.startswith(prefix):
             call = path.removeprefix(prefix)
             if any(method in methods and pattern.fullmatch(call) for pattern, methods in table):

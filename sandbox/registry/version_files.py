@@ -33,17 +33,10 @@ def version_folder(version: ModelVersion) -> Path:
     """Where the files of the version lie now; it need not exist yet.
 
     A pending version's folder has another name than a READY one's, so a write that began before the version was sealed
-    ends nowhere. Write a file under a temporary name outside of this folder (`scratch_folder`) and move it in when it is whole.
+    ends nowhere. Receive a file outside of this folder and move it in when it is whole.
     """
     name = str(version.version)
     return model_folder(version.registered_model) / (name if version.status == ModelVersion.Status.READY else name + _PENDING)
-
-
-def scratch_folder() -> Path:
-    """A folder on the same file system for files that are not whole yet; what lies there may be removed after a day."""
-    folder = root() / "scratch"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def may_read(caller: Caller, version: ModelVersion) -> None:

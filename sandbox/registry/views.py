@@ -13,10 +13,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from sandbox.errors import ApiError
-from sandbox.registry import mlflow_store, snippets
+from sandbox.registry import snippets, store
 from sandbox.registry.example_models import EXAMPLES
-from sandbox.registry.mlflow_store import ModelVersion, RegisteredModel
 from sandbox.registry.mlmodel import ModelDescription
+from sandbox.registry.store import ModelVersion, RegisteredModel
 from sandbox.workspaces.sessions import workspace_of
 
 DESCRIBED_VERSIONS = 60
@@ -45,7 +45,7 @@ def model_list(request: HttpRequest) -> HttpResponse:
     workspace = workspace_of(request)
     shown: dict[str, Any] = {"snippets": snippets.log_a_model(settings.SITE_URL)}
     try:
-        models = mlflow_store.list_models(workspace.id)
+        models = store.list_models(workspace.id)
         shown["cards"] = _cards(workspace.id, models)
         shown["has_examples"] = {example.name for example in EXAMPLES} <= {model.name for model in models}
     except ApiError as error:
@@ -77,4 +77,4 @@ def _describe(workspace_id: str, version: ModelVersion) -> ModelDescription | No
 @lru_cache(maxsize=4096)
 def _described(workspace_id: str, name: str, version: str, created_ms: int) -> ModelDescription:
     """A version's description is read once; `created_ms` tells a version from an earlier one of the same number."""
-    return mlflow_store.describe(workspace_id, mlflow_store.get_version(workspace_id, name, version))
+    return store.describe(workspace_id, store.get_version(workspace_id, name, version))

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from sandbox.builds.operations import BuildFailed, BuiltModel, build_model
 from sandbox.errors import ApiError, TemporarilyUnavailable
-from sandbox.registry import mlflow_store
+from sandbox.registry import store
 from sandbox.serving import events
 from sandbox.serving.control_queue import BUILD, enqueue
 from sandbox.serving.models import BuildStatus, Deployment, ModelBuild, ServedEntity
@@ -47,7 +47,7 @@ def find_or_open(workspace: Workspace, entity_name: str, entity_version: str) ->
 
     Raises ResourceDoesNotExist (no such version in this workspace) and TemporarilyUnavailable (no registry now).
     """
-    version = mlflow_store.get_version(workspace.id, entity_name, entity_version)
+    version = store.get_version(workspace.id, entity_name, entity_version)
     build, is_new = ModelBuild.objects.get_or_create(
         workspace=workspace,
         entity_name=entity_name,
@@ -127,8 +127,8 @@ def _claim(build_id: str) -> ModelBuild | None:
 
 
 def _build(build: ModelBuild, directory: Path) -> BuiltModel:
-    version = mlflow_store.get_version(build.workspace_id, build.entity_name, build.entity_version)
-    mlflow_store.fetch_artifacts(build.workspace_id, version, directory)
+    version = store.get_version(build.workspace_id, build.entity_name, build.entity_version)
+    store.fetch_artifacts(build.workspace_id, version, directory)
     return build_model(directory)
 
 

@@ -10,7 +10,7 @@ from sandbox.console.entity_inputs import ServedEntitiesInput, config_body, fiel
 from sandbox.console.inputs import CaptureInput
 from sandbox.console.model_choices import version_choices, with_chosen
 from sandbox.console.pairs import pairs_text, read_pairs
-from sandbox.registry.mlflow_store import ModelVersion, RegisteredModel
+from sandbox.registry.store import ModelVersion, RegisteredModel
 
 VERSIONS = [("main.default.churn", [("main.default.churn@1", "version 1"), ("main.default.churn@2", "version 2")])]
 
