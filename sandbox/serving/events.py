@@ -16,6 +16,7 @@ SCALED_UP = "SCALED_UP"
 SCALED_DOWN = "SCALED_DOWN"
 SCALED_TO_ZERO = "SCALED_TO_ZERO"
 SCALED_FROM_ZERO = "SCALED_FROM_ZERO"
+REPLICA_MOVES = "REPLICA_MOVES"
 
 NOTIFIED = {CONFIG_UPDATE_FINISHED: "on_update_success", CONFIG_UPDATE_FAILED: "on_update_failure"}
 """Who of `email_notifications` is told of an event."""

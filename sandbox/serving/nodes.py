@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from sandbox.errors import ApiError
 from sandbox.replicas.messages import NODE_START, NODE_STOP, NODES_KEY, ReplicaSpec, model_key, node_queue
 from sandbox.serving.entity_environment import sealed
 from sandbox.serving.models import ServedEntity
-from sandbox.serving.placement import Need, Room, need_of, spread
+from sandbox.serving.placement import Need, Room, better_place, need_of, spread
 
 log = logging.getLogger(__name__)
 NODE_DEAD_S = 6.0
@@ -106,7 +107,8 @@ def keep_running(entity: ServedEntity, runtime: str, count: int, nodes: Nodes, *
     """
     need = need_of(runtime, _file_bytes(entity.model_sha256), is_gpu=is_gpu(entity))
     here = {address: number for address, number in entity.placement.items() if address in {n.address for n in nodes.values()}}
-    goal = spread(count, need, _rooms(entity, nodes), here)
+    ready = _ready(entity, nodes) if sum(here.values()) > count else None
+    goal = spread(count, need, _rooms(entity, nodes), here, ready)
     if goal != entity.placement or again:
         asked = [node for node in nodes.values() if again or goal.get(node.address, 0) != here.get(node.address, 0)]
         try:
@@ -116,6 +118,19 @@ def keep_running(entity: ServedEntity, runtime: str, count: int, nodes: Nodes, *
             return 0
         _remember(entity, goal)
     return sum(goal.values())
+
+
+def to_be_moved(entities: Sequence[ServedEntity], nodes: Nodes) -> tuple[ServedEntity, str, str] | None:
+    """The first entity with a replica that would be better off elsewhere, and the names of the two nodes."""
+    taken = _taken(_wanted(), nodes)
+    for entity in entities:
+        need = need_of(entity.runtime or "onnx", _file_bytes(entity.model_sha256), is_gpu=is_gpu(entity))
+        without = _taken([entity], nodes)
+        rooms = _rooms_beside({address: taken[address] - without[address] for address in taken}, nodes)
+        if move := better_place(need, rooms, entity.placement):
+            source, to = (address.partition("/")[0] for address in move)
+            return entity, source, to
+    return None
 
 
 def stop(entity_id: str, placement: Mapping[str, int] | None = None) -> None:
@@ -159,29 +174,54 @@ def _strike_off(redis: Any, entity_id: str, replica: live.LiveReplica) -> None:
     pipe.execute()
 
 
+@dataclass(frozen=True)
+class _Load:
+    """What replicas take on one node."""
+
+    memory_bytes: int = 0
+    replicas: int = 0
+
+    def __sub__(self, other: "_Load") -> "_Load":
+        return _Load(self.memory_bytes - other.memory_bytes, self.replicas - other.replicas)
+
+
 def _rooms(entity: ServedEntity, nodes: Nodes) -> list[Room]:
-    """What each node has left beside the other entities; a node that did not announce its memory is not limited."""
-    taken = {node.address: [0, 0] for node in nodes.values()}  # bytes, replicas
-    for other in _others(entity):
-        need = need_of(other.runtime or "onnx", _file_bytes(other.model_sha256), is_gpu=False)
-        for address, number in other.placement.items():
-            if address in taken:
-                taken[address][0] += number * need.memory_bytes
-                taken[address][1] += number
+    return _rooms_beside(_taken(_wanted().exclude(id=entity.id), nodes), nodes)
+
+
+def _rooms_beside(taken: Mapping[str, _Load], nodes: Nodes) -> list[Room]:
+    """What each node has left; a node that did not announce its memory is not limited."""
     return [
         Room(
             node.address,
-            (node.memory_bytes or 1 << 60) - taken[node.address][0],
-            taken[node.address][1],
-            max(0, node.cuda_bytes - taken[node.address][0]) if node.cuda_bytes else 0,
+            (node.memory_bytes or 1 << 60) - taken[node.address].memory_bytes,
+            taken[node.address].replicas,
+            max(0, node.cuda_bytes - taken[node.address].memory_bytes) if node.cuda_bytes else 0,
         )
         for node in nodes.values()
     ]
 
 
-def _others(entity: ServedEntity) -> QuerySet[ServedEntity]:
+def _taken(entities: Iterable[ServedEntity], nodes: Nodes) -> dict[str, _Load]:
+    """By the address of a node that lives: what was placed there."""
+    taken = {node.address: _Load() for node in nodes.values()}
+    for entity in entities:
+        need = need_of(entity.runtime or "onnx", _file_bytes(entity.model_sha256), is_gpu=False)
+        for address, number in entity.placement.items():
+            if address in taken:
+                before = taken[address]
+                taken[address] = _Load(before.memory_bytes + number * need.memory_bytes, before.replicas + number)
+    return taken
+
+
+def _wanted() -> QuerySet[ServedEntity]:
     wanted = ServedEntity.objects.filter(config__retired_at=None, is_at_zero=False).exclude(placement={})
-    return wanted.exclude(id=entity.id).only("model_sha256", "placement", "runtime")
+    return wanted.only("model_sha256", "placement", "runtime")
+
+
+def _ready(entity: ServedEntity, nodes: Nodes) -> Mapping[str, int]:
+    """By address: how many of its replicas take requests."""
+    return Counter(nodes[replica.node].address for replica in running(entity.id, nodes))
 
 
 def _file_bytes(sha256: str) -> int:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError, TemporarilyUnavailable
-from sandbox.serving import compute, events, model_builds, nodes, snapshot
+from sandbox.serving import compute, events, model_builds, nodes, rebalancing, snapshot
 from sandbox.serving.models import (
     BuildStatus,
     ConfigUpdate,
@@ -180,7 +180,7 @@ def _wait_for_replicas(endpoint: Endpoint, entity: ServedEntity, living: nodes.N
 
 def _keep_running(endpoint: Endpoint, entity: ServedEntity, there: int, living: nodes.Nodes) -> int:
     """Ask for what the entity should have and does not; returns how many replicas there is room for."""
-    runtime, wanted = _runtime(endpoint, entity), compute.wanted_replicas(entity)
+    runtime, wanted = _runtime(endpoint, entity), compute.wanted_replicas(entity) + rebalancing.beyond(entity.id)
     placed = nodes.keep_running(entity, runtime, wanted, living)
     if there != placed and not nodes.is_on_its_way(entity, living):
         nodes.keep_running(entity, runtime, wanted, living, again=True)
@@ -258,6 +258,8 @@ def _keep_entity(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) 
         _move(entity, Deployment.RECOVERING, "The replica is gone; another one is starting.")
     if there == _keep_running(endpoint, entity, there, living) > 0:
         _note_arrival(entity)
+        if rebalancing.arrived(entity.id):
+            _keep_running(endpoint, entity, there, living)  # its predecessor drains
 
 
 def _note_arrival(entity: ServedEntity) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from sandbox import live, metrics
 from sandbox.connections import redis_client
-from sandbox.serving import compute, nodes, rollout, scaling, sweep
+from sandbox.serving import compute, nodes, rebalancing, rollout, scaling, sweep
 from sandbox.serving.models import ConfigUpdate, Deployment, Endpoint, EndpointKind, ServedEntity
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ def tick() -> None:
     """Safe to run twice at once. (That the worker lives is told by its own heartbeat, not by this.)"""
     sweep.sweep_if_redis_is_new()
     _each(rollout.reconcile, sorted(set(unfinished()) | set(unhealthy()) | set(rescaled())))
+    _each(rollout.reconcile, rebalancing.begin())
     _each(rollout.scale_to_zero, idle())
 
 

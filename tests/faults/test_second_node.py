@@ -1,4 +1,5 @@
-"""A second node joins with a data directory of its own; when it dies its replicas come up elsewhere and nothing is lost."""
+"""A second node joins with a data directory of its own and takes its share, of what runs already too; when it dies its replicas
+come up elsewhere; nothing is lost at any time."""
 
 import asyncio
 from collections import Counter
@@ -51,14 +52,22 @@ async def test_it_joins_takes_its_share_and_dies_under_load(stack: Stack) -> Non
     token = await asyncio.to_thread(stack.token, "author")
     await asyncio.to_thread(register_sum_model, stack, token, MODEL)
     client = workspace_client(stack, token)
-    await asyncio.to_thread(deploy, client, FIRST, workload_size="Small")
-    node = await asyncio.to_thread(SecondNode(stack, JOINED).__enter__)
+    for name in (FIRST, ALONE):
+        await asyncio.to_thread(deploy, client, name, workload_size="Small")
+    (alone,) = entity_ids(stack, ALONE)
+    assert nodes_of(stack, alone) == {"node-1": 1}
+    node = SecondNode(stack, JOINED)
     try:
+        async with Load(f"{stack.url}/serving-endpoints/{ALONE}/invocations", token, "alone") as lone:
+            await lone.until_answered(100, 60)
+            await asyncio.to_thread(node.__enter__)
+            # of the two endpoints on the first node the one that is called moves
+            await asyncio.to_thread(wait_for, lambda: nodes_of(stack, alone) == {JOINED: 1}, 60, "no replica has moved")
+            await lone.until_answered(100, 60)
+        assert (lone.answers.wrong, lone.answers.refused, lone.answers.broken) == ([], {}, set())
         await asyncio.to_thread(deploy, client, SPREAD, workload_size="Medium")
-        await asyncio.to_thread(deploy, client, ALONE, workload_size="Small")
-        (spread,), (alone,) = entity_ids(stack, SPREAD), entity_ids(stack, ALONE)
+        (spread,) = entity_ids(stack, SPREAD)
         assert nodes_of(stack, spread) == {"node-1": 1, JOINED: 1}
-        assert nodes_of(stack, alone) == {JOINED: 1}  # the other one has an endpoint more
         assert model_files(node.data_dir) == 1  # fetched by its content's hash, not from a shared disk
 
         async with (
@@ -81,8 +90,9 @@ async def test_it_joins_takes_its_share_and_dies_under_load(stack: Stack) -> Non
         await asyncio.to_thread(wait_for, lambda: nodes_of(stack, spread) == {"node-1": 2}, 30, "one replica is missing")
     finally:
         node.__exit__(None, None, None)
-        for name in (FIRST, SPREAD, ALONE):
-            await asyncio.to_thread(client.serving_endpoints.delete, name)
+        for endpoint in client.serving_endpoints.list():
+            if endpoint.name in {FIRST, SPREAD, ALONE}:
+                client.serving_endpoints.delete(endpoint.name)
 
 
 def model_files(data_dir: Path) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.serving.placement import CUDA_CONTEXT_BYTES, MIB, Need, Room, need_of, spread
+from sandbox.serving.placement import CUDA_CONTEXT_BYTES, MIB, Need, Room, better_place, need_of, spread
 
 NEED = Need(100 * MIB)
 
@@ -30,6 +30,21 @@ def test_what_runs_stays_where_it_is() -> None:
 def test_one_that_is_taken_away_leaves_the_fullest_node() -> None:
     assert spread(2, NEED, [room("a"), room("b")], {"a": 1, "b": 3}) == {"a": 1, "b": 1}
     assert spread(0, NEED, [room("a")], {"a": 2}) == {}
+
+
+def test_one_that_is_not_ready_is_taken_away_first() -> None:
+    assert spread(1, NEED, [room("a", replicas=9), room("b")], {"a": 1, "b": 1}, {"a": 1}) == {"a": 1}
+    assert spread(2, NEED, [room("a"), room("b")], {"a": 3, "b": 1}, {"a": 3}) == {"a": 2}
+
+
+def test_a_better_place() -> None:
+    assert better_place(NEED, [room("a"), room("b")], {"a": 2}) == ("a", "b")
+    assert better_place(NEED, [room("a", replicas=1), room("b")], {"a": 1}) == ("a", "b")
+    assert better_place(NEED, [room("a"), room("b")], {"a": 1}) is None
+    assert better_place(NEED, [room("a", replicas=1), room("b", replicas=1)], {"a": 1}) is None
+    assert better_place(NEED, [room("a", replicas=9), room("b", 99)], {"a": 1}) is None  # no room there
+    assert better_place(Need(100 * MIB, wants_cuda=True), [room("a", cuda_mib=9000), room("b")], {"a": 2}) is None
+    assert better_place(NEED, [room("a")], {}) is None
 
 
 def test_those_of_a_dead_node_come_up_on_the_others() -> None:
@@ -74,3 +89,27 @@ def test_always(count: int, nodes: tuple[Any, ...], here: dict[str, int]) -> Non
     if sum(placed.values()) < count:
         assert all((placed.get(name, 0) + 1) * NEED.memory_bytes > node.free_bytes for name, node in by_name.items())
     assert spread(count, NEED, nodes, placed) == placed, "asking again moves nothing"
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=6))
+def test_moves_come_to_an_end_and_leave_no_node_two_ahead(entities: list[tuple[int, ...]]) -> None:
+    placed = [{name: n for name, n in zip("abc", numbers, strict=True) if n} for numbers in entities]
+
+    def rooms_beside(own: dict[str, int]) -> list[Room]:
+        return [room(n, replicas=sum(each.get(n, 0) for each in placed) - own.get(n, 0)) for n in "abc"]
+
+    for _ in range(200):
+        moves = ((position, better_place(NEED, rooms_beside(own), own)) for position, own in enumerate(placed))
+        position, move = next(((p, m) for p, m in moves if m), (0, None))
+        if move is None:
+            break
+        before, total = placed[position], sum(placed[position].values())
+        more = spread(total + 1, NEED, rooms_beside(before), before)
+        assert more == {**before, move[1]: before.get(move[1], 0) + 1}
+        placed[position] = spread(total, NEED, rooms_beside(before), more)
+        assert placed[position] == {n: c for n, c in {**more, move[0]: more[move[0]] - 1}.items() if c}
+    else:
+        raise AssertionError("replicas never come to rest")
+    totals = [sum(each.get(name, 0) for each in placed) for name in "abc"]
+    lone = [each for each in placed if sum(each.values()) == 1]
+    assert max(totals) - min(totals) < 2 or not any(each.get("abc"[totals.index(max(totals))]) for each in lone)
