@@ -9,10 +9,10 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from quizzes.behaviours import BEHAVIOURS
-from quizzes.corrected_keys import keys_in_force
+from quizzes.corrected_keys import right_now
 from quizzes.models import Attempt, AttemptItem, Exam, Form, Item, ItemVersion, Kind, Objective, Response
-from quizzes.presented import NoSuchAnswer, Presented, present
-from quizzes.scoring import right_answer, score_response
+from quizzes.presented import NoSuchAnswer, present
+from quizzes.scoring import score_response
 from quizzes.variants import draw_variant
 from sandbox.public import Person
 
@@ -110,7 +110,7 @@ def record_response(attempt: Attempt, attempt_item: AttemptItem, given: Sequence
                 sequence=sequence,
                 answer=answer,
                 option_id=chosen if attempt_item.version.kind in {Kind.SINGLE, Kind.COMPUTED} else None,
-                score=score_response(answer, _right_answer_now(attempt_item, shown)),
+                score=score_response(answer, _right_answer_now(attempt_item)),
             )
             _finish_if_complete(attempt)
     except IntegrityError:  # the same submission arrived twice at once
@@ -121,12 +121,10 @@ def record_response(attempt: Attempt, attempt_item: AttemptItem, given: Sequence
     return Recorded(response, is_new=True)
 
 
-def _right_answer_now(attempt_item: AttemptItem, shown: Presented) -> list[int]:
+def _right_answer_now(attempt_item: AttemptItem) -> list[int]:
     """By the key in force. The lock makes a key fix wait for this answer, or this answer see the fix."""
     AttemptItem.objects.select_for_update().get(pk=attempt_item.pk)
-    if shown.kind in {Kind.SINGLE, Kind.MULTIPLE}:
-        return keys_in_force(attempt_item.version_id)
-    return right_answer(shown.kind, shown.authored)
+    return right_now(attempt_item.version_id)
 
 
 def _saved(attempt_item: AttemptItem, sequence: int) -> Response | None:

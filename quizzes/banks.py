@@ -84,7 +84,7 @@ def load_item(bank: str, spec: ItemSpec, computed: Sequence[Computed] = ()) -> t
     item, is_new = Item.objects.select_related("current").get_or_create(
         key=spec.key, defaults={"bank": bank, "objective": objective}
     )
-    digest = _digest(spec, computed)
+    digest = content_digest(spec, computed)
     is_changed = item.current is None or item.current.content_sha256 != digest
     if is_changed:
         item.current = add_version(item, spec, computed)
@@ -101,7 +101,7 @@ def add_to_form(bank: str, item: Item) -> None:
         FormItem.objects.create(form=form, item=item, position=last + 1)
 
 
-def _digest(spec: ItemSpec, computed: Sequence[Computed]) -> str:
+def content_digest(spec: ItemSpec, computed: Sequence[Computed]) -> str:
     """Of the wording and, for a computed item, of what the sandbox reported: another key is another version."""
     parts = [spec.content_sha256, *(one.digest for one in computed)]
     return hashlib.sha256("".join(parts).encode()).hexdigest() if computed else spec.content_sha256
@@ -112,7 +112,7 @@ def add_version(item: Item, spec: ItemSpec, computed: Sequence[Computed] = ()) -
     version: ItemVersion = ItemVersion.objects.create(
         item=item,
         number=(item.current.number if item.current else 0) + 1,
-        content_sha256=_digest(spec, computed),
+        content_sha256=content_digest(spec, computed),
         kind=spec.kind,
         stem=spec.stem,
         stimulus=asdict(spec.stimulus) if spec.stimulus else {},

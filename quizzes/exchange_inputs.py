@@ -1,4 +1,4 @@
-"""Django form classes of import, export and key fixes."""
+"""Django form classes of imports."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -97,33 +97,3 @@ class ConfirmInput(forms.Form):
     """Whether the others are imported when some are refused."""
 
     without_refused = forms.BooleanField(required=False)
-
-
-class KeyFixInput(forms.Form):
-    """The right keys, words for each option, and why. `base`: the item's lines in its file as the author saw them."""
-
-    reason = forms.CharField(
-        min_length=10,
-        max_length=1000,
-        label="Reason",
-        widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": "Say why the key was wrong.", "min_length": "Say a little more: learners may ask."},
-    )
-    base = forms.RegexField(r"\A[0-9a-f]{64}\Z", required=False, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, count: int, wanted: int, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.wanted = wanted
-        positions = [(str(number), str(number)) for number in range(1, count + 1)]
-        self.fields["keys"] = forms.MultipleChoiceField(choices=positions, error_messages={"required": "Mark what is right."})
-        for number in range(1, count + 1):
-            self.fields[f"rationale_{number}"] = forms.CharField(
-                max_length=2000, error_messages={"required": "Say why it is right or wrong."}
-            )
-            self.fields[f"misconception_{number}"] = forms.SlugField(max_length=80)
-
-    def clean_keys(self) -> list[str]:
-        found: list[str] = self.cleaned_data["keys"]
-        if len(found) != self.wanted:
-            raise forms.ValidationError(f"Mark exactly {'one option' if self.wanted == 1 else 'two options'}.")
-        return found

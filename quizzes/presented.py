@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from quizzes.corrected_keys import options_in_force
+from quizzes.corrected_keys import options_in_force, right_in_force
 from quizzes.models import Attempt, AttemptItem, ItemVariant, ItemVersion, Option
 from quizzes.option_order import shuffled
 from quizzes.placeholders import fill
@@ -42,6 +42,8 @@ class Presented:
     parts: tuple[ShownPart, ...]
     matches: tuple[ShownPart, ...]
     """Matching: what a prompt can be matched to, each text once."""
+    right: tuple[int, ...]
+    """The answer that has the point by the key in force, in authoring positions (see quizzes.scoring)."""
 
     @property
     def authored(self) -> list[ShownPart]:
@@ -99,18 +101,17 @@ def present(attempt: Attempt, attempt_item: AttemptItem) -> Presented:
 
 def present_version(version: ItemVersion, variant: ItemVariant | None, seed: int, place: int) -> Presented:
     """The version as an attempt with this seed shows it at this place."""
-    parts = parts_of(version, variant)
+    parts, right = parts_of(version, variant), tuple(right_in_force(version))
     stem, stimulus = filled_stem(version, variant)
     if version.kind == "matching":
         different = [part for part in parts if first_with_text(parts, part.text) == part.position]
         prompts = [part for part in parts if part.prompt]
-        return Presented(
-            version.kind, stem, stimulus, tuple(shuffled(prompts, seed, place)), tuple(shuffled(different, seed, place + MATCHES))
-        )
+        matches = tuple(shuffled(different, seed, place + MATCHES))
+        return Presented(version.kind, stem, stimulus, tuple(shuffled(prompts, seed, place)), matches, right)
     shown = shuffled(parts, seed, place)
     if version.kind == "ordering" and shown == parts:
         shown = [*shown[1:], shown[0]]  # an order that is right as it stands would ask nothing
-    return Presented(version.kind, stem, stimulus, tuple(shown), ())
+    return Presented(version.kind, stem, stimulus, tuple(shown), (), right)
 
 
 def parts_of(version: ItemVersion, variant: ItemVariant | None) -> list[ShownPart]:

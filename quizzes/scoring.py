@@ -75,11 +75,19 @@ def score_attempt(marks: Iterable[float | None]) -> Score:
     return Score(raw=float(sum(given)), maximum=float(len(scores)), answered=len(given))
 
 
-def beliefs_shown(kind: str, parts: Sequence[Part], answer: Sequence[int]) -> list[str]:
-    """Tags of the misconceptions that an answer shows: of chosen distractors, misplaced steps and mismatched pairs."""
+def beliefs_shown(kind: str, parts: Sequence[Part], answer: Sequence[int], right: Sequence[int]) -> list[str]:
+    """Tags of the misconceptions that an answer shows: of chosen distractors, misplaced steps and mismatched pairs.
+
+    `parts` in authoring order, `right`: the answer that has the point.
+    """
     if kind in ARRANGED:
-        placed = parts if kind == "ordering" else [part for part in parts if part.prompt]
-        wrong = [part for part, given, right in zip(placed, answer, right_answer(kind, parts), strict=False) if given != right]
+        placed = _in_order(parts, right) if kind == "ordering" else [part for part in parts if part.prompt]
+        wrong = [part for part, given, wanted in zip(placed, answer, right, strict=False) if given != wanted]
     else:
         wrong = [part for part in parts if part.position in answer and not part.is_key]
     return list(dict.fromkeys(part.misconception for part in wrong))
+
+
+def _in_order(parts: Sequence[Part], positions: Sequence[int]) -> list[Part]:
+    by_position = {part.position: part for part in parts}
+    return [by_position[position] for position in positions]

@@ -4,8 +4,9 @@ import logging
 
 from celery import shared_task
 
-from quizzes import draft_proofs, key_fixes, quarantine, replays
+from quizzes import draft_proofs, quarantine, replays
 from quizzes.interchange import importing
+from quizzes.key_fixes import rescoring
 from quizzes.labs import runs
 from quizzes.models import LabRun
 from quizzes.queue import enqueue
@@ -17,7 +18,7 @@ LIVENESS_RETRY_S = 30
 BEAT_SCHEDULE = {
     "quarantine_items": {"task": quarantine.TASK, "schedule": 3600.0},
     "forget_uploads": {"task": importing.FORGET_TASK, "schedule": 300.0},
-    "resume_key_fixes": {"task": key_fixes.RESUME_TASK, "schedule": 60.0},
+    "resume_key_fixes": {"task": rescoring.RESUME_TASK, "schedule": 60.0},
 }
 
 
@@ -70,16 +71,16 @@ def forget_uploads() -> None:
     importing.forget_uploads()
 
 
-@shared_task(name=key_fixes.TASK)
+@shared_task(name=rescoring.TASK)
 def rescore(fix_id: int) -> None:
     """Give the answers to a corrected item their new scores."""
-    key_fixes.rescore(fix_id)
+    rescoring.rescore(fix_id)
 
 
-@shared_task(name=key_fixes.RESUME_TASK)
+@shared_task(name=rescoring.RESUME_TASK)
 def resume_key_fixes() -> None:
     """Go on with re-scoring that a dead worker or a broker that was away has left behind."""
-    key_fixes.resume()
+    rescoring.resume()
 
 
 @shared_task(name=runs.SET_UP_TASK)

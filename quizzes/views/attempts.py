@@ -113,7 +113,7 @@ def _line(attempt: Attempt, attempt_item: AttemptItem) -> ResultLine:
 
 
 def _beliefs(shown: Presented, given: Response) -> list[str]:
-    return beliefs_shown(shown.kind, shown.authored, given.answer)
+    return beliefs_shown(shown.kind, shown.authored, given.answer, shown.right)
 
 
 def _questions(attempt: Attempt) -> Any:

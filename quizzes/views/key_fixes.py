@@ -1,19 +1,23 @@
-"""Correcting a key: what is right, who changes by that, the confirmation, and how far the re-scoring is."""
+"""Correcting a key: what is right, who changes by that, the confirmation, how far the re-scoring is, and the way back."""
 
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from quizzes import key_fixes
 from quizzes.bank_files import BankFileError
-from quizzes.exchange_inputs import KeyFixInput
-from quizzes.key_fixes import Correction, NotFixable
+from quizzes.corrected_keys import right_in_force
+from quizzes.key_fixes.corrections import Correction, NotFixable, fixable_version, prepare
+from quizzes.key_fixes.fixing import fix_key as make_fix
+from quizzes.key_fixes.fixing import reversal
+from quizzes.key_fixes.inputs import ARRANGED, KeyFixInput, fields_of
+from quizzes.key_fixes.preview import SAMPLE, preview
 from quizzes.misconceptions import sentence_of
-from quizzes.models import Item, ItemVersion, KeyFix, Option
+from quizzes.models import Item, ItemVersion, KeyFix, Kind
+from quizzes.presented import ShownPart, filled_stem, parts_of
 from quizzes.publishing import Conflict, Refused
 from quizzes.views.people import authors_only, person, wants_fragment
 
@@ -25,14 +29,13 @@ def fix_key(request: HttpRequest, key: str) -> HttpResponse:
     """GET: what is right now. POST: who would change; with `confirm` in it the fix is made."""
     item = get_object_or_404(Item.objects.select_related("current", "objective", "exam"), key=key)
     try:
-        version = key_fixes.fixable_version(item)
+        version = fixable_version(item)
     except NotFixable as error:
         messages.error(request, str(error))
         return redirect("author_item", key)
-    options = list(version.options.all())
     if request.method == "GET":
-        return _form(request, item, version, KeyFixInput(count=len(options), wanted=_wanted(options)))
-    given = KeyFixInput(request.POST, count=len(options), wanted=_wanted(options))
+        return _form(request, item, version, KeyFixInput(version=version))
+    given = KeyFixInput(request.POST, version=version)
     if not given.is_valid():
         return _form(request, item, version, given, status=422)
     try:
@@ -43,83 +46,109 @@ def fix_key(request: HttpRequest, key: str) -> HttpResponse:
         return _form(request, item, version, given, problem=str(error), status=422)
 
 
-def _wanted(options: list[Option]) -> int:
-    return sum(option.is_key for option in options)
-
-
-def _correction(given: KeyFixInput) -> Correction:
-    fields = given.cleaned_data
-    count = sum(name.startswith("rationale_") for name in fields)
-    return Correction(
-        tuple(sorted(int(key) for key in fields["keys"])),
-        tuple(fields[f"rationale_{number}"] for number in range(1, count + 1)),
-        tuple(fields[f"misconception_{number}"] for number in range(1, count + 1)),
-    )
+# --- what is right -------------------------------------------------------------------------------
 
 
 def _form(
     request: HttpRequest, item: Item, version: ItemVersion, given: KeyFixInput, problem: str = "", status: int = 200
 ) -> HttpResponse:
+    stem, stimulus = filled_stem(version, version.variants.first())
     shown = {
         "item": item,
-        "item_version": version,
+        "stem": stem,
+        "stimulus": stimulus,
         "form": given,
+        "kind": version.kind,
         "parts": _parts(version, given),
-        "is_single": version.kind == "single",
+        "matches": given.matches() if given.kind == Kind.MATCHING else [],
         "problem": problem,
-        "beliefs": _beliefs(version),
+        "beliefs": _beliefs(given),
         "fixes": KeyFix.objects.filter(item=item).select_related("actor", "to_version")[:10],
     }
     return render(request, "quizzes/key_fix.html", shown, status=status)
 
 
 def _parts(version: ItemVersion, given: KeyFixInput) -> list[dict[str, Any]]:
-    """The options with what was typed, or what stands there."""
-    chosen = given.data.getlist("keys") if given.is_bound and hasattr(given.data, "getlist") else None
+    """The options, steps or pairs with what was typed, or with what stands there."""
+    stands = fields_of(_standing(version, given), version)
+    typed: Any = given.data if isinstance(given.data, QueryDict) else QueryDict()
     parts: list[dict[str, Any]] = []
-    for number, option in enumerate(version.options.all(), 1):
-        named = f"rationale_{number}"
+    for number, part in enumerate(_shown(version)[: len(given.parts)], 1):
+        names = {name: f"{name}_{number}" for name in ("rationale", "misconception", ARRANGED.get(given.kind, "keys"))}
+        value = {name: typed.get(field, "") if given.is_bound else stands.get(field, [""])[0] for name, field in names.items()}
+        errors: dict[str, Any] = {name: given.errors.get(field, []) for name, field in names.items()} if given.is_bound else {}
+        chosen = typed.getlist("keys") if given.is_bound else stands.get("keys", [])
         parts.append(
             {
+                **value,
                 "number": number,
-                "text": option.text,
-                "was_key": option.is_key,
-                "is_key": option.is_key if chosen is None else str(number) in chosen,
-                "rationale": given.data.get(named, "") if given.is_bound else option.rationale,
-                "misconception": given.data.get(f"misconception_{number}", "") if given.is_bound else option.misconception,
-                "errors": given.errors.get(named, []) if given.is_bound else [],
+                "prompt": part.prompt,
+                "text": part.text,
+                "was_key": part.is_key,
+                "is_key": str(number) in chosen,
+                "chosen": value.get("place") or value.get("match") or "",
+                "errors": errors.get("rationale", []),
+                "place_errors": errors.get("place", []),
             }
         )
     return parts
 
 
-def _beliefs(version: ItemVersion) -> list[tuple[str, str]]:
-    """The beliefs that the item's options stand for: (tag, sentence)."""
-    tags = dict.fromkeys(option.misconception for option in version.options.all())
-    return [(tag, sentence_of(tag)) for tag in tags]
+def _standing(version: ItemVersion, given: KeyFixInput) -> Correction:
+    """What is right now, as a correction that changes nothing."""
+    rationales = tuple(option.rationale for option in given.parts)
+    return Correction(tuple(right_in_force(version)), rationales, tuple(option.misconception for option in given.parts))
+
+
+def _shown(version: ItemVersion) -> list[ShownPart]:
+    """The parts in authoring order, filled in; pairs come before extra matches."""
+    return parts_of(version, version.variants.first())
+
+
+def _beliefs(given: KeyFixInput) -> list[tuple[str, str]]:
+    """The beliefs that the item's parts stand for: (tag, sentence)."""
+    return [(tag, sentence_of(tag)) for tag in dict.fromkeys(option.misconception for option in given.parts)]
+
+
+# --- who changes ---------------------------------------------------------------------------------
 
 
 def _preview(request: HttpRequest, item: Item, version: ItemVersion, given: KeyFixInput) -> HttpResponse:
-    correction = _correction(given)
-    prepared = key_fixes.prepare(item, correction)
+    correction = given.correction()
+    prepared = prepare(item, correction)
+    fields = fields_of(correction, version)
     shown = {
         "item": item,
-        "item_version": version,
         "form": given,
-        "parts": _parts(version, given),
+        "kind": version.kind,
+        "rows": _rows(version, correction),
+        "fields": [(name, value) for name, values in fields.items() for value in values],
         "base": prepared.base_digest,
         "findings": prepared.findings,
         "errors": prepared.errors,
-        "preview": key_fixes.preview(item, correction.keys),
-        "sample": key_fixes.SAMPLE,
+        "preview": preview(item, correction.right),
+        "sample": SAMPLE,
     }
     return render(request, "quizzes/key_fix_preview.html", shown, status=422 if prepared.errors else 200)
+
+
+def _rows(version: ItemVersion, correction: Correction) -> list[dict[str, Any]]:
+    """What will be right, part by part, and what was."""
+    parts = {part.position: part for part in _shown(version)}
+    was, now = right_in_force(version), list(correction.right)
+    if version.kind == Kind.ORDERING:
+        return [{"text": parts[position].text, "place": n, "was": was.index(position) + 1} for n, position in enumerate(now, 1)]
+    if version.kind == Kind.MATCHING:
+        prompts = [part for part in parts.values() if part.prompt]
+        pairs = zip(prompts, was, now, strict=True)
+        return [{"prompt": part.prompt, "text": parts[new].text, "was": parts[old].text} for part, old, new in pairs]
+    return [{"text": part.text, "is_key": position in now, "was_key": position in was} for position, part in parts.items()]
 
 
 def _confirmed(request: HttpRequest, item: Item, given: KeyFixInput) -> HttpResponse:
     fields = given.cleaned_data
     try:
-        fix = key_fixes.fix_key(item, _correction(given), fields["base"], fields["reason"], person(request))
+        fix = make_fix(item, given.correction(), fields["base"], fields["reason"], person(request))
     except (Conflict, Refused) as error:
         if isinstance(error, Conflict):
             messages.error(
@@ -130,11 +159,21 @@ def _confirmed(request: HttpRequest, item: Item, given: KeyFixInput) -> HttpResp
     return redirect("key_fix", fix.pk)
 
 
+# --- how far it is, and the way back -------------------------------------------------------------
+
+
 @authors_only
 @never_cache
 @require_GET
 def key_fix(request: HttpRequest, fix_id: int) -> HttpResponse:
     """How far the re-scoring is; polled while it goes on."""
-    fix = get_object_or_404(KeyFix.objects.select_related("item", "actor", "to_version"), pk=fix_id)
-    template = "quizzes/_key_fix_state.html" if wants_fragment(request) else "quizzes/key_fix_run.html"
-    return render(request, template, {"fix": fix, "is_waiting": fix.state != KeyFix.State.DONE})
+    fix = get_object_or_404(KeyFix.objects.select_related("item__current", "actor", "to_version"), pk=fix_id)
+    shown: dict[str, Any] = {"fix": fix, "is_waiting": fix.state != KeyFix.State.DONE}
+    if wants_fragment(request):
+        return render(request, "quizzes/_key_fix_state.html", shown)
+    back = reversal(fix)
+    if back is not None:
+        fields = fields_of(back, fix.to_version)
+        shown["back"] = [(name, value) for name, values in fields.items() for value in values]
+        shown["back_reason"] = f"The correction of {fix.created_at:%-d %B %Y} is taken back: {fix.reason}"[:1000]
+    return render(request, "quizzes/key_fix_run.html", shown)

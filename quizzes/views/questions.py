@@ -1,14 +1,15 @@
 """What the question's fragment shows: before the answer nothing of the key is among it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from quizzes.attempts import marks
+from quizzes.corrected_keys import newest_fix
 from quizzes.misconceptions import sentence_of
 from quizzes.models import Attempt, AttemptItem, Response
 from quizzes.presented import Presented, ShownPart, present
-from quizzes.scoring import ARRANGED, right_answer
+from quizzes.scoring import ARRANGED
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def question(attempt: Attempt, attempt_item: AttemptItem, draft: Sequence[int] =
         "next_position": next((p for p in open_positions if p > attempt_item.position), next(iter(open_positions), None)),
     }
     if given is not None:
-        context |= {"is_right": given.is_right, "saved_at": given.answered_at, "item": attempt_item.version.item}
+        version = attempt_item.version
+        context |= {"is_right": given.is_right, "saved_at": given.answered_at, "item": version.item, "fix": newest_fix(version)}
     return context
 
 
@@ -96,17 +98,26 @@ def answered_parts(shown: Presented, answer: Sequence[int]) -> list[QuestionPart
 
 
 def _arranged(shown: Presented, answer: Sequence[int]) -> list[QuestionPart]:
-    parts = shown.authored
-    right = right_answer(shown.kind, parts)
+    by_position = {part.position: part for part in shown.authored}
     if shown.kind == "ordering":
         return [
-            _explained(number, part, is_right=answer[number - 1] == part.position, given=str(answer.index(part.position) + 1))
-            for number, part in enumerate(parts, 1)
+            _explained(
+                number,
+                by_position[wanted],
+                is_right=answer[number - 1] == wanted,
+                given=str(answer.index(wanted) + 1),
+            )
+            for number, wanted in enumerate(shown.right, 1)
         ]
-    texts = {part.position: part.text for part in parts}
-    pairs = zip((part for part in parts if part.prompt), answer, right, strict=True)
+    pairs = zip((part for part in shown.authored if part.prompt), answer, shown.right, strict=True)
     return [
-        _explained(number, part, is_right=given == wanted, given=texts[given], right=part.text)
+        _explained(
+            number,
+            replace(part, text=by_position[wanted].text),
+            is_right=given == wanted,
+            given=by_position[given].text,
+            right=by_position[wanted].text,
+        )
         for number, (part, given, wanted) in enumerate(pairs, 1)
     ]
 

@@ -62,12 +62,13 @@ def test_the_right_answer_has_the_point(kind: str, shape: list[Part], right: lis
 )
 def test_anything_else_has_none_and_shows_a_belief(kind: str, shape: list[Part], answer: list[int], beliefs: list[str]) -> None:
     assert score_response(answer, right_answer(kind, shape)) == 0.0
-    assert beliefs_shown(kind, shape, answer) == beliefs
+    assert beliefs_shown(kind, shape, answer, right_answer(kind, shape)) == beliefs
 
 
 def test_a_right_answer_shows_no_belief() -> None:
     for kind, shape in (("single", CHOICE), ("multiple", TWO), ("ordering", STEPS), ("matching", PAIRS)):
-        assert beliefs_shown(kind, shape, right_answer(kind, shape)) == []
+        right = right_answer(kind, shape)
+        assert beliefs_shown(kind, shape, right, right) == []
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,10 @@ def test_an_attempt_is_the_sum_of_its_answers(scores: list[float | None], score:
     found = score_attempt(scores)
     assert found == score
     assert found.percentage == percentage
+
+
+def test_steps_are_misplaced_by_the_order_that_is_right_now() -> None:
+    """The key was corrected to: wait, create, query, delete. The author's order is wrong at its first two places."""
+    assert beliefs_shown("ordering", STEPS, [1, 2, 3, 4], [2, 1, 3, 4]) == ["b2", "b1"]
+    assert beliefs_shown("ordering", STEPS, [2, 1, 3, 4], [2, 1, 3, 4]) == []
+    assert beliefs_shown("matching", PAIRS, [1, 2, 1], [1, 4, 1]) == ["b2"]
