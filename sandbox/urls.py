@@ -6,6 +6,7 @@ from sandbox.console.operate_views import operate
 
 urlpatterns = [
     path("", include("sandbox.workspaces.urls")),
+    path("", include("sandbox.catalog.urls")),
     path("", include("sandbox.registry.urls")),
     path("", include("sandbox.serving.urls")),
     path("", include("sandbox.inference_tables.urls")),

@@ -41,6 +41,13 @@ def record(workspace: Workspace, source: Node, target: Node) -> None:
     )
 
 
+def neighbours(workspace: Workspace, node: Node) -> tuple[list[Node], list[Node]]:
+    """What lies one step upstream of `node`, and one step downstream; both sorted."""
+    upstream = {source for source, _ in _edges(workspace, {node}, upstream=True)}
+    downstream = {target for _, target in _edges(workspace, {node}, upstream=False)}
+    return sorted(upstream), sorted(downstream)
+
+
 def around(workspace: Workspace, node: Node) -> Graph:
     """Everything upstream and everything downstream of `node`, at most `MAX_NODES`."""
     edges: set[tuple[Node, Node]] = set()
