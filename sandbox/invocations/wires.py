@@ -1,8 +1,9 @@
 """The gateway's way out: Celery messages to replicas and to the control plane.
 
-The message to a replica is written here in Celery's own format (protocol 2 in kombu's Redis envelope:
-docs.celeryq.dev/en/stable/internals/protocol.html) and pushed straight onto the replica's queue, because Celery's
-producer took half of the gateway's time under load (measured). A test has a real Celery worker read it.
+They are written here in Celery's own format (protocol 2 in kombu's Redis envelope:
+docs.celeryq.dev/en/stable/internals/protocol.html) and pushed straight onto the queue, because Celery's producer took half of the
+gateway's time under load (measured). What goes to a replica has its body behind the envelope instead of inside it; see
+`sandbox.replicas.predict_message`.
 """
 
 import base64
@@ -15,7 +16,8 @@ import redis
 
 from sandbox.invocations.coalescer import Redis503
 from sandbox.live import LiveReplica
-from sandbox.replicas.messages import CONTROL_WAKE, PREDICT_CONTENT_TYPE, REPLICA_PREDICT
+from sandbox.replicas.messages import CONTROL_WAKE
+from sandbox.replicas.predict_message import predict_message
 
 logger = logging.getLogger(__name__)
 CONTROL_QUEUE = "control"
@@ -27,16 +29,13 @@ def committed_key(reply_list: str, message_id: str) -> str:
     return f"committed:{reply_list}:{message_id}"
 
 
-def celery_message(task: str, task_id: str, args: tuple[Any, ...], queue: str, content_type: str = "application/json") -> bytes:
-    """One task message as Celery's consumer reads it from a Redis list.
-
-    The body is in base64, as kombu's own producer writes it: JSON within JSON would be escaped twice, which is dear to read.
-    """
+def celery_message(task: str, task_id: str, args: tuple[Any, ...], queue: str) -> bytes:
+    """One task message as Celery's consumer reads it from a Redis list."""
     return orjson.dumps(
         {
             "body": base64.b64encode(orjson.dumps((args, {}, _EMBED))).decode(),
             "content-encoding": "utf-8",
-            "content-type": content_type,
+            "content-type": "application/json",
             "headers": {"lang": "py", "task": task, "id": task_id, "root_id": task_id, "ignore_result": True},
             "properties": {
                 "correlation_id": task_id,
@@ -54,10 +53,8 @@ def send_predict(
     connection: Any, replica: LiveReplica, reply_list: str, message_id: str, requests: list[list[Any]], label: str
 ) -> None:
     """One message to one replica's queue; Redis503 when Redis is away."""
-    arguments = (reply_list, message_id, requests, label)
-    message = celery_message(REPLICA_PREDICT, message_id, arguments, replica.queue, PREDICT_CONTENT_TYPE)
     try:
-        connection.lpush(replica.queue, message)
+        connection.lpush(replica.queue, predict_message(replica.queue, reply_list, message_id, requests, label))
     except redis.RedisError as error:
         raise Redis503(str(error)) from error
 

@@ -33,12 +33,13 @@ from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
 from sandbox.replicas.output import OutputPump
+from sandbox.replicas.predict_message import read_predict
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import DRAIN_S, Order, open_pool
 from sandbox.replicas.requests import Pending, failed
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import NotTogetherError, TabularTask
-from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
+from sandbox.replicas.worker_app import REDIS_URL, app, read_predict_messages, send, worker_main
 
 logger = logging.getLogger(__name__)
 CRASHES_ALLOWED, CRASH_WINDOW_S = 3, 300.0
@@ -267,6 +268,7 @@ def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService |
         report_failure(connection, spec.entity_id, replica_id, str(error))
         sys.exit(LOAD_FAILED_EXIT)
     queue = replica_queue(replica_id)
+    read_predict_messages()
     app.conf.task_queues = [Queue(queue, no_ack=True)]
     RedisChannel.Message = _Unacknowledged
     worker_main(queue, f"{replica_id}@{node}")
@@ -316,7 +318,8 @@ def _register_pool(replica: Replica, pyfunc: PyfuncService) -> None:
     worker_shutdown.connect(lambda **_: pool.stop(DRAIN_S), weak=False)
 
     @app.task(name=REPLICA_PREDICT)
-    def predict(reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:
+    def predict(message: bytes) -> None:
+        reply_list, message_id, requests = read_predict(message)
         pool.submit(Order(reply_list, message_id, [Pending.from_wire(raw) for raw in requests]))
 
 
@@ -331,8 +334,9 @@ def _register(replica: Replica) -> None:
     _announce_when(replica, load)
 
     @app.task(name=REPLICA_PREDICT)
-    def predict(reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> None:
+    def predict(message: bytes) -> None:
         now_s = time.time()
+        reply_list, message_id, requests = read_predict(message)
         # what is past its deadline has been answered (and logged) by the gateway already
         pending = [Pending.from_wire(raw) for raw in requests]
         if all(request.deadline_s < now_s for request in pending):

@@ -7,11 +7,11 @@ import os
 import warnings
 from typing import Any
 
-import orjson
 from celery import Celery
 from kombu import Queue, serialization
+from kombu.transport import redis as redis_transport
 
-from sandbox.replicas.messages import PREDICT_CONTENT_TYPE
+from sandbox.replicas.predict_message import CONTENT_TYPE, read_envelope
 
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
@@ -19,15 +19,13 @@ REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 warnings.filterwarnings("ignore", message=".*superuser privileges.*")
 
 # no fixups: Celery would set up Django as soon as DJANGO_SETTINGS_MODULE is in the environment
-# read here, never written: gateways write these messages themselves (sandbox.invocations.wires)
-serialization.register("orjson", None, orjson.loads, content_type=PREDICT_CONTENT_TYPE, content_encoding="utf-8")
 app = Celery("proving_ground_replicas", set_as_current=False, fixups=[])
 app.conf.update(
     broker_url=REDIS_URL.replace("unix://", "redis+socket://", 1),
     result_backend=None,
     task_ignore_result=True,
     task_serializer="json",
-    accept_content=["json", "orjson"],
+    accept_content=["json", CONTENT_TYPE],
     task_create_missing_queues=True,
     # A replica's queue belongs to one incarnation of one replica: when it dies, the gateways send
     # its unanswered requests elsewhere, so nothing must ever be redelivered from here.
@@ -48,6 +46,13 @@ def send(task: str, args: tuple[Any, ...], queue: str) -> None:
     """Hand a task to a queue that its consumer declares; raises kombu's OperationalError when the broker is away."""
     target: Any = Queue(queue, no_declare=True)  # a queue object is allowed; the type stubs know only names
     app.send_task(task, args=args, queue=target, retry=False)
+
+
+def read_predict_messages() -> None:
+    """Have this process's worker read the messages of gateways besides its own (sandbox.replicas.predict_message)."""
+    # Celery decodes a body twice, so it goes through as it is, to be the one argument of the task
+    serialization.register("invocations", None, lambda text: ((text,), {}, {}), CONTENT_TYPE, "utf-8")
+    redis_transport.loads = read_envelope  # type: ignore[attr-defined]  # the function that it calls for every message
 
 
 def worker_main(queue: str, name: str) -> None:
