@@ -21,6 +21,8 @@ def site(live_server: Any, transactional_db: None, redis_url: str, settings: Any
     point_at(redis_url, settings)
     settings.SECRETS_DIR = tmp_path / "secrets"
     settings.MODEL_DIR = tmp_path / "models"
+    settings.DELTA_DIR = tmp_path / "delta"
+    settings.VOLUMES_DIR = tmp_path / "volumes"
     settings.MLFLOW_SOCKET = tmp_path / "no-mlflow.sock"
     settings.ALLOWED_HOSTS = ["*"]
     return str(live_server.url)
