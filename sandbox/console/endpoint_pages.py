@@ -99,8 +99,8 @@ class EndpointView:
 
     @property
     def can_edit(self) -> bool:
-        """External models are made anew: their keys cannot be shown for editing."""
-        return self.can_manage and self.kind == "custom" and self.shown_config is not None
+        """Those of the kinds that people create."""
+        return self.can_manage and self.kind != "foundation" and self.shown_config is not None
 
     @property
     def said(self) -> str:

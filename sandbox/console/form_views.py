@@ -35,8 +35,8 @@ def endpoint_create(request: PageRequest) -> HttpResponse:
         return _show(request, caller, bodies.new_forms(request.GET, versions), registry_message)
     if "change" in request.POST:
         changed = bodies.with_rows_changed(request.POST, request.POST["change"])
-        return _show(request, caller, bodies.unchecked_forms(changed, versions, is_new=True), registry_message)
-    typed = bodies.bound_forms(request.POST, versions, is_new=True)
+        return _show(request, caller, bodies.unchecked_forms(changed, versions), registry_message)
+    typed = bodies.bound_forms(request.POST, versions)
     problem = _sent(typed, lambda: endpoints.create(caller, typed.body()))
     if problem is None:
         name = typed.body()["name"]
@@ -57,12 +57,12 @@ def endpoint_edit(request: PageRequest, found: OpenEndpoint) -> HttpResponse:
     if not found.view.can_edit:
         return redirect("endpoint_detail", found.name)
     if request.method == "GET":
-        typed = bodies.edit_forms(config, endpoints.capture_config(config), versions)
+        typed = bodies.edit_forms(found.view.kind, found.view.task, config, endpoints.capture_config(config), versions)
         return _show(request, caller, typed, registry_message, found)
     if "change" in request.POST:
         changed = bodies.with_rows_changed(request.POST, request.POST["change"])
-        return _show(request, caller, bodies.unchecked_forms(changed, versions, is_new=False), registry_message, found)
-    typed = bodies.bound_forms(request.POST, versions, is_new=False)
+        return _show(request, caller, bodies.unchecked_forms(changed, versions, edits=found.view.kind), registry_message, found)
+    typed = bodies.bound_forms(request.POST, versions, edits=found.view.kind)
     problem = _sent(typed, lambda: endpoints.update_config(found, typed.config()))
     if problem is None:
         messages.success(request, "The new config is rolling out. The active one answers until it is ready.")
@@ -76,7 +76,8 @@ def call_preview(request: PageRequest) -> HttpResponse:
     """The call that the form would send as it stands, right or wrong; a key that was typed is left out."""
     updates = request.POST.get("updates", "")
     versions, _ = _versions(caller_of(request))
-    typed = bodies.bound_forms(request.POST, versions, is_new=not updates)
+    edits = "external" if request.POST.get("kind") == "external" else "custom"
+    typed = bodies.bound_forms(request.POST, versions, edits=edits if updates else "")
     typed.is_valid()
     return render(request, "sandbox/_call_preview.html", {"call": _call(typed, updates)})
 
@@ -116,14 +117,23 @@ def _field_of(typed: EndpointForms, error: ApiError) -> tuple[forms.Form | None,
             return typed.endpoint, named[1]
     if field := re.search(r"auto_capture_config\.(catalog_name|schema_name|table_name_prefix)", message):
         return typed.capture, field[1]
-    if "openai_api_key" in message and typed.is_external:
-        return typed.external, "api_key"
-    for form in typed.entities.forms if not typed.is_external else ():
+    if typed.is_external:
+        return _external_field_of(typed, message)
+    for form in typed.entities.forms:
         model, version = form.model_and_version
         if model and f"'{model}' version {version}" in message:
             return form, "model"
         if (variable := re.match(r"environment_vars\.(\w+)", message)) and variable[1] in dict(form.value_of("environment_vars")):
             return form, "environment_vars"
+    return None, ""
+
+
+def _external_field_of(typed: EndpointForms, message: str) -> tuple[forms.Form | None, str]:
+    for model in typed.external.forms:
+        if (secret := model.value_of("api_key")) and secret in message:
+            return model, "api_key"
+        if (named := re.search(r"openai_config\.(\w+)", message)) and model.fields.get(named[1]) and model.value_of(named[1]):
+            return model, named[1]
     return None, ""
 
 

@@ -71,25 +71,6 @@ class CaptureInput(forms.Form):
         return {name: value for name, value in named.items() if value} | {"enabled": True}
 
 
-class ExternalModelInput(forms.Form):
-    """A provider's model; the key is taken in and never shown again."""
-
-    task = forms.ChoiceField(label="Task", choices=TASKS, initial="llm/v1/chat")
-    model = forms.CharField(label="Model name at the provider", max_length=100, initial="gpt-4o-mini", widget=identifier())
-    served_name = forms.CharField(label="Served name", required=False, max_length=63, validators=[name_rule], widget=identifier())
-    api_key_plaintext = forms.CharField(
-        label="API key", required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    )
-    api_key = forms.CharField(
-        label="Or a secret", required=False, widget=forms.TextInput(attrs={**NO_HELP, "placeholder": "{{secrets/scope/key}}"})
-    )
-
-    def clean(self) -> None:
-        plaintext, secret = self.cleaned_data.get("api_key_plaintext"), self.cleaned_data.get("api_key")
-        if bool(plaintext) == bool(secret):
-            self.add_error("api_key_plaintext", "Give the key itself or the name of a secret: one of the two.")
-
-
 class ReadableEncoder(json.JSONEncoder):
     """Shows the body as people write it."""
 

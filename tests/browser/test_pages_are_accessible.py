@@ -25,6 +25,7 @@ PAGES = (
     "/sandbox/serving/example-churn/permissions/",
     "/sandbox/serving/example-churn/settings/",
     "/sandbox/serving/example-churn/edit/",
+    "/sandbox/serving/example-chat/edit/",
     "/sandbox/serving/example-churn/delete/",
     "/sandbox/serving/?q=nothing-like-it",
     "/sandbox/playground/",

@@ -34,6 +34,7 @@
     const type = card.querySelector("select[name$='-workload_type']");
     const range = card.querySelector(".range-fields");
     const note = card.querySelector("[data-gpu-note]");
+    if (!size) return;
     const show = () => {
       range.hidden = size.value !== "range";
       note.hidden = !type.value.includes("GPU");

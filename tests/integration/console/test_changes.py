@@ -95,8 +95,8 @@ def test_the_preview_is_the_body_that_would_be_sent(client: Client, churn: Endpo
 
 
 def test_the_preview_shows_no_key(client: Client) -> None:
-    typed = {"name": "chat", "kind": "external", "external-api_key_plaintext": "sk-very-secret", "external-model": "m"}
-    html = client.post("/sandbox/call-preview/", typed | {"entities-TOTAL_FORMS": "1", "entities-INITIAL_FORMS": "0"})
+    typed = {"name": "chat", "kind": "external", "external-0-api_key_plaintext": "sk-very-secret", "external-0-model": "m"}
+    html = client.post("/sandbox/call-preview/", typed | {"external-TOTAL_FORMS": "1", "external-INITIAL_FORMS": "0"})
     assert "sk-very-secret" not in html.content.decode()
     assert "&lt;your key&gt;" in html.content.decode()
 

@@ -34,9 +34,12 @@ def external_form(**typed: str) -> dict[str, str]:
         "kind": "external",
         "entities-TOTAL_FORMS": "1",
         "entities-INITIAL_FORMS": "0",
-        "external-model": "gpt-4o-mini",
+        "external-TOTAL_FORMS": "1",
+        "external-INITIAL_FORMS": "0",
         "external-task": "llm/v1/chat",
-        "external-api_key_plaintext": "sk-very-secret",
+        "external-0-model": "gpt-4o-mini",
+        "external-0-traffic_percentage": "100",
+        "external-0-api_key_plaintext": "sk-very-secret",
         **typed,
     }
 
@@ -84,6 +87,32 @@ def test_an_external_endpoint_is_created_and_its_key_kept_from_pages(learner: Us
     assert b"sk-very-secret" not in client.get("/sandbox/serving/chat/overview/").content
 
 
+def test_an_external_endpoint_is_edited(learner: User, client_of: Any) -> None:
+    client = client_of(learner)
+    chat = make_endpoint(open_workspace(learner), "chat", [external()], kind="external", task="llm/v1/chat")
+    html = client.get("/sandbox/serving/chat/edit/").content.decode()
+    assert 'value="gpt-4o-mini"' in html
+    assert "Served models and their traffic" not in html
+    row = {"external-0-traffic_percentage": "60", "external-1-traffic_percentage": "40"}
+    more = {"external-TOTAL_FORMS": "2", "external-1-model": "gpt-4.1", "external-1-api_key_plaintext": "sk-other"}
+    answer = client.post("/sandbox/serving/chat/edit/", external_form(**row, **more))
+    assert (answer.status_code, answer["Location"]) == (302, "/sandbox/serving/chat/overview/")
+    chat.refresh_from_db()
+    pending = chat.configs.get(config_version=chat.pending_version)
+    assert [(e.name, e.external_model["name"]) for e in pending.entities.all()] == [
+        ("gpt-4o-mini", "gpt-4o-mini"),
+        ("gpt-4-1", "gpt-4.1"),
+    ]
+    assert [route["traffic_percentage"] for route in pending.routes] == [60, 40]
+
+
+def test_a_secret_that_is_not_there_stands_at_its_field(learner: User, client_of: Any) -> None:
+    typed = {"external-0-api_key_plaintext": "", "external-0-api_key": "{{secrets/a/b}}"}
+    answer = client_of(learner).post("/sandbox/serving/new/", external_form(**typed))
+    assert answer.status_code == 422
+    assert "refers to {{secrets/a/b}}" in answer.content.decode().split('id="error_external-0-api_key"')[1].split("</div>")[0]
+
+
 def test_a_name_that_is_taken_keeps_what_was_typed(churn: Endpoint, learner: User, client_of: Any) -> None:
     answer = client_of(learner).post("/sandbox/serving/new/", external_form(name="churn"))
     assert answer.status_code == 422
@@ -97,8 +126,8 @@ def test_a_name_that_is_taken_keeps_what_was_typed(churn: Endpoint, learner: Use
     [
         ({"name": "no spaces"}, "name", "Use letters, digits, &#x27;-&#x27; and &#x27;_&#x27; only."),
         ({"name": "databricks-mine"}, "name", "belong to the preconfigured endpoints"),
-        ({"external-api_key_plaintext": ""}, "external-api_key_plaintext", "one of the two"),
-        ({"external-api_key": "{{secrets/a/b}}"}, "external-api_key_plaintext", "one of the two"),
+        ({"external-0-api_key_plaintext": ""}, "external-0-api_key_plaintext", "one of the two"),
+        ({"external-0-api_key": "{{secrets/a/b}}"}, "external-0-api_key_plaintext", "one of the two"),
     ],
 )
 def test_an_error_stands_at_its_field(typed: dict[str, str], field: str, sentence: str, learner: User, client_of: Any) -> None:

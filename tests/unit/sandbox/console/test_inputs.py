@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from sandbox.console.bodies import KEY_PLACE, bound_forms, edit_forms, external_config, row_count, with_rows_changed
+from sandbox.console.bodies import bound_forms, edit_forms, row_count, with_rows_changed
 from sandbox.console.entity_inputs import ServedEntitiesInput, config_body, field_of
+from sandbox.console.external_inputs import KEY_PLACE, ExternalModelsInput, external_config
 from sandbox.console.inputs import CaptureInput
 from sandbox.console.model_choices import version_choices, with_chosen
 from sandbox.console.pairs import pairs_text, read_pairs
@@ -134,14 +135,39 @@ def test_a_version_of_another_workspace_cannot_be_chosen() -> None:
     assert list(typed.forms[0].errors) == ["model"]
 
 
+def externals(*given: dict[str, str]) -> Any:
+    data = {"x-TOTAL_FORMS": str(len(given)), "x-INITIAL_FORMS": "0"}
+    for position, row in enumerate(given):
+        data |= {
+            f"x-{position}-{name}": value for name, value in {"model": "gpt-4o-mini", "traffic_percentage": "100", **row}.items()
+        }
+    return ExternalModelsInput(data, prefix="x")
+
+
 def test_an_external_model_takes_a_key_or_a_secret() -> None:
-    typed = {"task": "llm/v1/chat", "model": "gpt-4o-mini", "served_name": "", "api_key_plaintext": "sk-1", "api_key": ""}
     external = {"provider": "openai", "name": "gpt-4o-mini", "task": "llm/v1/chat"}
     with_key = {"external_model": {**external, "openai_config": {"openai_api_key_plaintext": "sk-1"}}}
-    assert external_config(typed) == {"served_entities": [with_key]}
-    typed |= {"api_key_plaintext": "", "api_key": "{{secrets/openai/key}}", "served_name": "chat"}
-    with_secret = {"external_model": {**external, "openai_config": {"openai_api_key": "{{secrets/openai/key}}"}}, "name": "chat"}
-    assert external_config(typed) == {"served_entities": [with_secret]}
+    assert external_config("llm/v1/chat", externals({"api_key_plaintext": "sk-1"})) == {"served_entities": [with_key]}
+    typed = {"api_key": "{{secrets/openai/key}}", "served_name": "chat", "openai_api_base": "https://one.example/v1"}
+    config = {"openai_api_key": "{{secrets/openai/key}}", "openai_api_base": "https://one.example/v1"}
+    with_secret = {"external_model": {**external, "openai_config": config}, "name": "chat"}
+    assert external_config("llm/v1/chat", externals(typed)) == {"served_entities": [with_secret]}
+
+
+def test_several_external_models_share_the_traffic() -> None:
+    typed = externals(
+        {"api_key_plaintext": "sk-1", "traffic_percentage": "90"},
+        {"api_key_plaintext": "sk-2", "traffic_percentage": "10", "model": "gpt-4.1"},
+    )
+    assert typed.is_valid(), typed.errors
+    config = external_config("llm/v1/chat", typed)
+    assert [entity["name"] for entity in config["served_entities"]] == ["gpt-4o-mini", "gpt-4-1"]
+    assert [route["traffic_percentage"] for route in config["traffic_config"]["routes"]] == [90, 10]
+    twice = externals(
+        {"api_key_plaintext": "sk-1", "traffic_percentage": "90"}, {"api_key_plaintext": "a", "traffic_percentage": "9"}
+    )
+    assert not twice.is_valid()
+    assert "adds up to 99 %" in twice.non_form_errors()[0]
 
 
 def form(**fields: str) -> QueryDict:
@@ -151,14 +177,14 @@ def form(**fields: str) -> QueryDict:
 
 
 def test_the_shown_body_has_a_place_for_the_key() -> None:
-    data = form(name="chat", kind="external", external__model="gpt-4o-mini", external__task="llm/v1/chat", tags="team=growth")
-    data.update({"external-api_key_plaintext": "sk-very-secret", "entities-TOTAL_FORMS": "1", "entities-INITIAL_FORMS": "0"})
-    typed = bound_forms(data, VERSIONS, is_new=True)
+    data = form(name="chat", kind="external", external__0__model="gpt-4o-mini", external__task="llm/v1/chat", tags="a=b")
+    data.update({"external-0-api_key_plaintext": "sk-very-secret", "external-TOTAL_FORMS": "1", "external-INITIAL_FORMS": "0"})
+    typed = bound_forms(data, VERSIONS)
     typed.is_valid()
     shown = typed.body(show_key=False)
     key = shown["config"]["served_entities"][0]["external_model"]["openai_config"]
     assert key == {"openai_api_key_plaintext": KEY_PLACE}
-    assert shown["tags"] == [{"key": "team", "value": "growth"}]
+    assert shown["tags"] == [{"key": "a", "value": "b"}]
 
 
 def test_a_config_comes_back_as_it_was() -> None:
@@ -175,8 +201,22 @@ def test_a_config_comes_back_as_it_was() -> None:
     }
     routes = [{"served_entity_name": "champion", "traffic_percentage": 100}]
     config = {"served_entities": [entity], "traffic_config": {"routes": routes}}
-    typed = edit_forms(config, {"enabled": False}, VERSIONS)
+    typed = edit_forms("custom", "", config, {"enabled": False}, VERSIONS)
     assert typed.config() == {**config, "auto_capture_config": {"enabled": False}}
+
+
+def test_a_config_of_external_models_comes_back_as_it_was() -> None:
+    def entity(name: str, **config: str) -> dict[str, Any]:
+        key = {"openai_api_key": "{{secrets/openai/key}}", **config}
+        return {
+            "name": name,
+            "external_model": {"provider": "openai", "name": "gpt-4o", "task": "llm/v1/completions", "openai_config": key},
+        }
+
+    entities = [entity("one", openai_api_base="https://one.example/v1"), entity("two", openai_organization="ours")]
+    routes = [{"served_entity_name": "one", "traffic_percentage": 75}, {"served_entity_name": "two", "traffic_percentage": 25}]
+    config = {"served_entities": entities, "traffic_config": {"routes": routes}}
+    assert edit_forms("external", "llm/v1/completions", config, {}, VERSIONS).config() == config
 
 
 @pytest.mark.parametrize(
@@ -217,6 +257,9 @@ def test_rows_stay_between_one_and_ten(change: str) -> None:
     for count in ("1", "10"):
         changed = with_rows_changed(form(entities__TOTAL_FORMS=count), change)
         assert 1 <= row_count(changed) <= 10
+        changed = with_rows_changed(form(external__TOTAL_FORMS=count), f"external-{change}")
+        assert 1 <= row_count(changed, "external") <= 10
+        assert row_count(changed) == 1
 
 
 @pytest.mark.parametrize(("given", "wanted"), [("3", 3), ("9999999", 10), ("0", 1), ("-1", 1), ("x", 1), ("²", 1)])
