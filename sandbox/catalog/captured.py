@@ -57,11 +57,19 @@ def _adopt_one(workspace: Workspace, location: str, folder: Path) -> None:
     owner = person(workspace.owner) if workspace.owner is not None else securables.SYSTEM
     try:
         catalog_name, schema_name, name = (checked_name(part) for part in location.split("/"))
-        columns = [column.as_json() for column in delta.read(folder).columns]
+        found = delta.read(folder)
+        columns = [column.as_json() for column in found.columns]
         with transaction.atomic():
             catalog = securables.ensure_catalog(workspace, catalog_name, owner)
             schema = securables.ensure_schema(catalog, schema_name, owner)
-            table = securables.add(SecurableType.TABLE, f"{schema.full_name}.{name}", parent=schema, owner=owner, comment=COMMENT)
+            table = securables.add(
+                SecurableType.TABLE,
+                f"{schema.full_name}.{name}",
+                parent=schema,
+                owner=owner,
+                comment=COMMENT,
+                properties=dict(found.configuration),
+            )
             TableDetail.objects.create(securable=table, location=location, columns=columns)
     except (ApiError, delta.TableBroken):
         return  # somebody else just did, a table of that name is there already, or the folder is not whole yet

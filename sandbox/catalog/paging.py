@@ -71,6 +71,6 @@ def _token(last: str) -> str:
 
 def _read_token(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise InvalidParameterValue("page_token is not one that this API gave; begin again without it.") from None
