@@ -41,6 +41,7 @@ SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], .
         (
             ("Overview", "cloud-computing", "sandbox_home"),
             ("Serving", "rocket", "serving_list"),
+            ("Catalog", "stack-2", "catalog"),
             ("Models", "package", "model_list"),
             ("Playground", "messages", "playground"),
             ("Access tokens", "key", "tokens"),

@@ -41,4 +41,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("serving/new/", form_views.endpoint_create, name="endpoint_create"),
     path("serving/<str:name>/", include(endpoint_urls)),
     path("playground/", query_views.playground, name="playground"),
+    path("", include("sandbox.console.catalog.urls")),
 ]

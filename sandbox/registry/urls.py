@@ -2,11 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from sandbox.registry import catalog_views, mlflow_views, uc_views, views
+from sandbox.registry import catalog_views, mlflow_views, uc_views
 from sandbox.registry.routes import V2
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("sandbox/models/", views.model_list, name="model_list"),
     *(path(V2.lstrip("/") + call, view) for call, view in mlflow_views.VIEWS.items()),
     *(path(V2.lstrip("/") + "unity-catalog/" + call, view) for call, view in uc_views.VIEWS.items()),
     *(path("api/2.1/unity-catalog/" + call, view) for call, view in catalog_views.VIEWS.items()),
