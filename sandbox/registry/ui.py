@@ -15,6 +15,7 @@ from django.conf import settings
 from django.shortcuts import resolve_url
 
 from sandbox.asgi_io import Receive, Scope, Send, query_of, read_body, send_bytes, send_error
+from sandbox.authentication import SIGNED_IN
 from sandbox.errors import ApiError, EndpointNotFound, PermissionDenied, Unauthenticated
 from sandbox.files.answers import send_file
 from sandbox.files.places import Who, locate
@@ -22,7 +23,7 @@ from sandbox.registry.artifact_paths import checked_path
 from sandbox.registry.mlflow_http import WORKSPACE_HEADER
 from sandbox.registry.mlflow_store import mlflow_workspace
 from sandbox.registry.proxy import Forwarded, RegistryProxy
-from sandbox.registry.ui_session import SCOPE_KEY, who_is_signed_in
+from sandbox.registry.ui_session import who_is_signed_in
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -45,7 +46,7 @@ class MlflowUi:
 
     Args:
         proxy: what answers the calls of experiments, runs, traces and artifacts.
-        registry: what answers `/api/2.0/mlflow/registered-models/…` and `model-versions/…`, with the caller under `SCOPE_KEY`.
+        registry: what answers `/api/2.0/mlflow/registered-models/…` and `model-versions/…`, with the caller under `SIGNED_IN`.
     """
 
     def __init__(self, proxy: RegistryProxy, registry: App) -> None:
@@ -99,7 +100,7 @@ class MlflowUi:
             path = f"/Models/{asked.get('name', '').replace('.', '/')}/{asked.get('version', '')}/{asked.get('path', '')}"
             await send_file(send, "GET", dict(scope["headers"]), await locate(who, path, writing=False))
         elif below.startswith(_REGISTRY):
-            asked_scope = {**scope, "path": "/api/" + below.removeprefix(_AJAX), SCOPE_KEY: who}
+            asked_scope = {**scope, "path": "/api/" + below.removeprefix(_AJAX), SIGNED_IN: (who.workspace_id, who.user_id)}
             asked_scope["raw_path"] = quote(asked_scope["path"]).encode()
             await self._registry(asked_scope, receive, send)
         elif below.startswith(_AJAX):

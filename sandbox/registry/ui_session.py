@@ -11,9 +11,6 @@ from django.http import HttpRequest, parse_cookie
 from sandbox.files.places import Who
 from sandbox.workspaces.sessions import workspace_of
 
-SCOPE_KEY = "sandbox.signed_in"
-"""Key of an ASGI scope under which our own applications, and no client, say who makes the call: a `Who`."""
-
 
 def who_is_signed_in(scope: dict[str, Any]) -> Who | None:
     """The person of the session and the workspace that she works in; None for nobody."""
