@@ -1,14 +1,34 @@
 """Django application configuration."""
 
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from sandbox.catalog.hooks import SystemTable
 
 
 class SandboxConfig(AppConfig):
     name = "sandbox"
 
     def ready(self) -> None:
-        """The workspaces service does not know of endpoints: serving hears from it by a signal."""
+        """What lower services cannot know is handed to them: serving hears of people, the catalog has others fill its tables."""
+        from sandbox.catalog.hooks import lend_system_table
         from sandbox.serving.permissions import people_have_changed
         from sandbox.workspaces.members import people_changed
 
         people_changed.connect(people_have_changed, dispatch_uid="serving.permissions")
+        lend_system_table("system.serving.served_entities", _served_entities)
+        lend_system_table("system.serving.endpoint_usage", _endpoint_usage)
+
+
+def _served_entities() -> "SystemTable":
+    from sandbox.serving.system_tables import SERVED_ENTITIES
+
+    return SERVED_ENTITIES
+
+
+def _endpoint_usage() -> "SystemTable":
+    from sandbox.inference_tables.system_tables import ENDPOINT_USAGE
+
+    return ENDPOINT_USAGE

@@ -16,7 +16,7 @@ from django.utils import timezone
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError, TemporarilyUnavailable
-from sandbox.serving import compute, events, model_builds, nodes, rebalancing, snapshot
+from sandbox.serving import compute, events, lineage, model_builds, nodes, rebalancing, snapshot
 from sandbox.serving.models import (
     BuildStatus,
     ConfigUpdate,
@@ -205,6 +205,7 @@ def _activate(endpoint: Endpoint, config: EndpointConfig) -> None:
         )
         if moved:
             events.of_endpoint(endpoint, config.config_version, events.CONFIG_UPDATE_FINISHED, "The config is active.")
+            lineage.record(endpoint, config)
     if not moved:
         snapshot.sync(endpoint.workspace_id, endpoint.name)  # deleted or activated by somebody else
 
