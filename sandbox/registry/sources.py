@@ -84,13 +84,14 @@ def _path_below_root(workspace_id: str, source: str) -> str:
 
 
 def _asked(workspace_id: str, kind: str, id_: str, inside: str = "") -> str:
+    inside = checked_path(inside)
     try:
         root = mlflow_store.store().artifact_path(workspace_id, kind, id_)
     except TemporarilyUnavailable:
         raise
     except ApiError:
         raise ResourceDoesNotExist(f"There is no {kind.replace('_', ' ')} '{id_}' in this workspace.") from None
-    return f"{root}/{checked_path(inside)}".rstrip("/")
+    return f"{root}/{inside}".rstrip("/")
 
 
 def _elsewhere(source: str) -> InvalidParameterValue:
