@@ -5,12 +5,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from sandbox.errors import RequestTimeout, RequestTooLarge
+from sandbox.errors import RequestLimitExceeded, RequestTimeout, RequestTooLarge
 
 BODY_TIMEOUT_S = 10.0
 MAX_HELD_BYTES = 256 * 1024 * 1024
 """Of one workspace in one gateway: bodies that wait, or are with a replica or provider. Entities that do not start hold them for
 minutes, so that a few hundred large requests could take the memory of the whole site."""
+TOO_MUCH_HELD = (
+    f"The requests of this workspace that are not answered yet have more than {MAX_HELD_BYTES // 2**20} MB. Send fewer at once."
+)
 OVERDUE = -1.0
 """Stands for the due time of a body whose reading has been ended."""
 
@@ -52,9 +55,11 @@ class Bodies:
         self._due_s: dict[asyncio.Task[Any], float] = {}
         """By time.monotonic()."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._begun = Held()
+        """What has come of bodies that are not whole yet: half-sent ones must not take the memory of the site either."""
 
-    async def read(self, scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
-        """The whole body. Raises RequestTooLarge, RequestTimeout after BODY_TIMEOUT_S, ClientGone."""
+    async def read(self, scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], workspace_id: str) -> bytes:
+        """The whole body. Raises RequestTooLarge, RequestTimeout after BODY_TIMEOUT_S, RequestLimitExceeded, ClientGone."""
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value) > self._limit_bytes):
                 raise self._too_large()
@@ -63,7 +68,7 @@ class Bodies:
         task = cast("asyncio.Task[Any]", asyncio.current_task(self._loop))
         self._due_s[task] = time.monotonic() + BODY_TIMEOUT_S
         try:
-            return await self._whole(receive)
+            return await self._whole(receive, workspace_id)
         except asyncio.CancelledError:
             if self._due_s[task] != OVERDUE:
                 raise
@@ -72,19 +77,40 @@ class Bodies:
         finally:
             del self._due_s[task]
 
-    async def _whole(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
+    async def _whole(self, receive: Callable[[], Awaitable[dict[str, Any]]], workspace_id: str) -> bytes:
+        first = await self._piece(receive)
+        if not first.get("more_body", False):
+            body: bytes = first.get("body", b"")
+            return body
+        held = [0]
+        try:
+            return await self._joined(first, receive, workspace_id, held)
+        finally:
+            self._begun.give_back(workspace_id, held[0])
+
+    async def _joined(
+        self, message: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], workspace_id: str, held: list[int]
+    ) -> bytes:
+        """`message` and what follows it; the one number of `held` says how much is counted for the workspace."""
         chunks: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
+        while True:
             chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > self._limit_bytes:
+            if not self._begun.take(workspace_id, len(chunks[-1])):
+                raise RequestLimitExceeded(TOO_MUCH_HELD)
+            held[0] += len(chunks[-1])
+            if held[0] > self._limit_bytes:
                 raise self._too_large()
-            more = message.get("more_body", False)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+            message = await self._piece(receive)
+
+    async def _piece(self, receive: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if len(message.get("body", b"")) > self._limit_bytes:
+            raise self._too_large()
+        return message
 
     def end_slow(self) -> None:
         """Have every `read` that is past its time raise RequestTimeout."""

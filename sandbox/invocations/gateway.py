@@ -30,7 +30,7 @@ from sandbox.errors import (
 from sandbox.inference_tables import capture
 from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, error_answer, headers
-from sandbox.invocations.bodies import MAX_HELD_BYTES, Bodies, ClientGone, Held
+from sandbox.invocations.bodies import TOO_MUCH_HELD, Bodies, ClientGone, Held
 from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
 from sandbox.invocations.content_types import body_text, content_type
 from sandbox.invocations.limits import Limits
@@ -49,9 +49,6 @@ SWEEP_S = 0.25
 IDLE_KEPT_S = 30 * 24 * 3600
 MAX_NAME_CHARACTERS = 255
 DRAWS = 3
-TOO_MUCH_HELD = (
-    f"The requests of this workspace that are not answered yet have more than {MAX_HELD_BYTES // 2**20} MB. Send fewer at once."
-)
 _draw = random.Random().random  # noqa: S311 - a traffic split needs no secrecy
 _bits = random.Random(uuid.uuid4().int).getrandbits  # noqa: S311 - request ids have to be unique, not secret
 
@@ -163,7 +160,7 @@ class Gateway:
         except ClientGone:
             return
         except ApiError as error:
-            answer = error_answer(error)
+            answer = error_answer(error, retry_after_s=int(error.status == 429))
         except redis.RedisError as error:
             logger.warning("invocation %s refused: %s", request_id, error)
             answer = error_answer(
@@ -185,7 +182,7 @@ class Gateway:
             return await openai_routes.answer(self, scope, receive, send, token, request_id)
         if scope["method"] != "POST":
             return error_answer(_method_not_allowed(scope["method"]))
-        body = await self.bodies.read(scope, receive)
+        body = await self.bodies.read(scope, receive, token.workspace_id)
         return await self.invoke(token, match[1], match[2], body, request_id, send, content_type(scope))
 
     async def invoke(
@@ -264,7 +261,7 @@ class Gateway:
         )
         coalescer = self._coalescer(entity)
         coalescer.submit(request)
-        meter.queued(len(coalescer.waiting))
+        meter.queued(coalescer.held_up)
         answer = await request.future
         if answer is CHOOSE_AGAIN:
             return answer

@@ -32,7 +32,7 @@ async def answer(
         raise ResourceDoesNotExist(
             f"No API found for '{scope['method']} {scope['path']}'. Under /serving-endpoints/ there are: {known}."
         )
-    body = await gateway.bodies.read(scope, receive)
+    body = await gateway.bodies.read(scope, receive, token.workspace_id)
     name = _endpoint_name(body)
     endpoint = await gateway.endpoint(token, name)
     if endpoint.task != task:

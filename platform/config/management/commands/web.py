@@ -1,5 +1,6 @@
 """Serve the site: pages, the REST control plane and invocations, by uvicorn (uvloop, httptools)."""
 
+import resource
 import socket
 from typing import Any
 
@@ -7,6 +8,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from config.http_protocol import BoundedHeads
 from config.preflight import check_port
 from config.processes import die_with_parent
 from config.supervisor_config import LISTEN_BACKLOG
@@ -14,6 +16,7 @@ from config.supervisor_config import LISTEN_BACKLOG
 KEEP_ALIVE_S = 75
 """Longer than the idle time of the usual clients' connection pools, so that it is they who close."""
 FINISH_WITHIN_S = 10
+MAX_CONNECTIONS = 4096
 
 
 class Command(BaseCommand):
@@ -32,13 +35,19 @@ class Command(BaseCommand):
         uvicorn.Server(server_config()).run(sockets=sockets)
 
 
+def most_connections() -> int:
+    """Connections at a time; one more is answered with 503. Half of the open files stay for the site's own work."""
+    return max(64, min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
+
+
 def server_config() -> uvicorn.Config:
     return uvicorn.Config(
         "config.asgi:application",
         host=settings.HOST,
         port=settings.PORT,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeads,
+        limit_concurrency=most_connections(),
         backlog=LISTEN_BACKLOG,
         access_log=False,
         log_config=None,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.errors import RequestTimeout, RequestTooLarge
+from sandbox.errors import RequestLimitExceeded, RequestTimeout, RequestTooLarge
 from sandbox.invocations import bodies as bodies_module
 from sandbox.invocations.bodies import MAX_HELD_BYTES, Bodies, ClientGone, Held
 
@@ -56,25 +56,25 @@ def test_empty_bodies_are_counted_and_given_back() -> None:
 
 
 async def test_pieces_are_joined() -> None:
-    assert await bodies().read(scope(), receiving(piece(b"ab", True), piece(b"cd", False))) == b"abcd"
+    assert await bodies().read(scope(), receiving(piece(b"ab", True), piece(b"cd", False)), "ada") == b"abcd"
 
 
 @pytest.mark.parametrize("length", [b"11", b"1" * 30, b"-1", b"many"])
 async def test_a_declared_length_over_the_limit_is_refused_at_once(length: bytes) -> None:
     with pytest.raises(RequestTooLarge):
-        await bodies().read(scope((b"content-length", length)), receiving())
+        await bodies().read(scope((b"content-length", length)), receiving(), "ada")
 
 
 async def test_more_than_was_declared_is_refused_when_it_comes() -> None:
     with pytest.raises(RequestTooLarge):
-        await bodies().read(scope(), receiving(piece(b"x" * 8, True), piece(b"x" * 8, True)))
+        await bodies().read(scope(), receiving(piece(b"x" * 8, True), piece(b"x" * 8, True)), "ada")
 
 
 async def test_a_body_that_does_not_come_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies_module, "BODY_TIMEOUT_S", 0.05)
     for begun in ((), (piece(b"a", True),)):
         reading = bodies()
-        read = asyncio.create_task(reading.read(scope(), receiving(*begun)))
+        read = asyncio.create_task(reading.read(scope(), receiving(*begun), "ada"))
         while not read.done():
             await asyncio.sleep(0.02)
             reading.end_slow()
@@ -84,7 +84,7 @@ async def test_a_body_that_does_not_come_is_a_timeout(monkeypatch: pytest.Monkey
 
 async def test_a_cancelled_request_stays_cancelled() -> None:
     reading = bodies()
-    read = asyncio.create_task(reading.read(scope(), receiving()))
+    read = asyncio.create_task(reading.read(scope(), receiving(), "ada"))
     await asyncio.sleep(0)
     reading.end_slow()
     read.cancel()
@@ -94,4 +94,23 @@ async def test_a_cancelled_request_stays_cancelled() -> None:
 
 async def test_a_client_that_leaves_is_not_answered() -> None:
     with pytest.raises(ClientGone):
-        await bodies().read(scope(), receiving(piece(b"{", True), {"type": "http.disconnect"}))
+        await bodies().read(scope(), receiving(piece(b"{", True), {"type": "http.disconnect"}), "ada")
+
+
+async def test_half_sent_bodies_of_a_workspace_take_so_much_memory_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies_module, "MAX_HELD_BYTES", 20)
+    reading = bodies()
+
+    def half(size: int, workspace_id: str) -> asyncio.Task[bytes]:
+        return asyncio.create_task(reading.read(scope(), receiving(piece(b"x" * size, True)), workspace_id))
+
+    begun = [half(9, "ada"), half(9, "ada")]
+    await asyncio.sleep(0)
+    with pytest.raises(RequestLimitExceeded, match="Send fewer at once"):
+        await half(9, "ada")
+    assert await reading.read(scope(), receiving(piece(b"x" * 9, True), piece(b"y", False)), "bob") == b"x" * 9 + b"y"
+    for task in begun:
+        task.cancel()
+    await asyncio.gather(*begun, return_exceptions=True)
+    assert await reading.read(scope(), receiving(piece(b"x" * 9, True), piece(b"y", False)), "ada") == b"x" * 9 + b"y"
+    assert reading._begun._bytes == {}

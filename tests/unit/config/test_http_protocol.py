@@ -1,0 +1,88 @@
+"""Request heads that come slowly or never end, and the number of connections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+
+from config import http_protocol
+from config.http_protocol import MAX_HEAD_BYTES, BoundedHeads
+
+HELLO = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
+
+
+async def _app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.fixture
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.2)
+    config = uvicorn.Config(_app, port=0, http=BoundedHeads, lifespan="off", log_config=None, limit_concurrency=4)
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    yield server.servers[0].sockets[0].getsockname()[1]
+    await server.shutdown()
+
+
+async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", port)
+
+
+async def status(reader: asyncio.StreamReader) -> bytes:
+    line = await asyncio.wait_for(reader.readline(), 5)
+    return line.split()[1] if line else b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nhost: he", b"GE"])
+async def test_a_head_that_does_not_come_ends_the_connection(sent: bytes, port: int) -> None:
+    reader, writer = await connect(port)
+    writer.write(sent)
+    assert await status(reader) == b"408"
+    assert await asyncio.wait_for(reader.read(), 5) == b"connection: close\r\ncontent-length: 0\r\n\r\n"
+    writer.close()
+
+
+async def test_so_does_the_second_head_of_a_connection(port: int) -> None:
+    reader, writer = await connect(port)
+    writer.write(HELLO)
+    assert await status(reader) == b"200"
+    await reader.readuntil(b"ok")
+    await asyncio.sleep(0.3)  # longer than a head may take: between requests nothing is awaited
+    writer.write(HELLO[:10])
+    assert await status(reader) == b"408"
+    writer.close()
+
+
+async def test_a_head_without_end_is_cut(port: int) -> None:
+    reader, writer = await connect(port)
+    writer.write(b"GET / HTTP/1.1\r\n")
+    for number in range(2 * MAX_HEAD_BYTES // 1024):
+        writer.write(b"x-%d: %s\r\n" % (number, b"a" * 1024))
+    assert await status(reader) == b"431"
+    writer.close()
+
+
+async def test_a_head_in_pieces_is_read(port: int) -> None:
+    reader, writer = await connect(port)
+    for piece in (HELLO[:5], HELLO[5:20], HELLO[20:]):
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.01)
+    assert await status(reader) == b"200"
+    writer.close()
+
+
+async def test_more_connections_than_allowed_are_refused(port: int) -> None:
+    opened = [await connect(port) for _ in range(5)]
+    reader, writer = opened[-1]
+    writer.write(HELLO)
+    assert await status(reader) == b"503"
+    for _, each in opened:
+        each.close()
