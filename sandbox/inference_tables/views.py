@@ -14,9 +14,11 @@ from sandbox.errors import ResourceDoesNotExist
 from sandbox.inference_tables import operations, page_data
 from sandbox.inference_tables.page_data import TablePage
 from sandbox.sql.csv_export import csv_text
-from sandbox.sql.run import SqlFailed, SqlResult, run_select
+from sandbox.sql.limits import PAGE_LIMITS, SqlFailed, SqlResult
+from sandbox.sql.run import run_statement
+from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Workspace
-from sandbox.workspaces.sessions import admin_workspace_of
+from sandbox.workspaces.sessions import admin_workspace_of, user_of
 
 SHOWN_ROWS = 200
 """Of a query's result on the page; the CSV has all."""
@@ -62,7 +64,7 @@ def inference_table_sql(request: HttpRequest, name: str) -> HttpResponse:
     """Run the statement; what was typed stays, whatever comes of it."""
     workspace = admin_workspace_of(request)
     page = page_data.table_page(workspace.id, name)
-    context, status = _answer(workspace, request.POST.get("sql", ""))
+    context, status = _answer(Caller(workspace, user_of(request)), request.POST.get("sql", ""))
     context |= _head(page)
     if _is_fragment(request):
         return render(request, "sandbox/_sql_result.html", context, status=status)
@@ -76,7 +78,7 @@ def inference_table_csv(request: HttpRequest, name: str) -> HttpResponse:
     """The result of the statement as a file; when it fails, the page that says why."""
     workspace = admin_workspace_of(request)
     page = page_data.table_page(workspace.id, name)
-    context, status = _answer(workspace, request.POST.get("sql", ""))
+    context, status = _answer(Caller(workspace, user_of(request)), request.POST.get("sql", ""))
     result = context.get("result")
     if not isinstance(result, SqlResult):
         return render(
@@ -87,10 +89,10 @@ def inference_table_csv(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-def _answer(workspace: Workspace, sql: str) -> tuple[dict[str, Any], int]:
+def _answer(caller: Caller, sql: str) -> tuple[dict[str, Any], int]:
     """The result or the sentence that says what went wrong, and the status of the page that shows it."""
     try:
-        result = run_select(workspace.id, sql, catalog=workspace.catalog)
+        result = run_statement(caller, sql, limits=PAGE_LIMITS)
     except SqlFailed as failure:
         return {"sql": sql, "failure": failure.message}, 422
     are_numbers = [column.is_number for column in result.columns]

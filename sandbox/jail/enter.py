@@ -46,13 +46,20 @@ class Confinement:
 
 
 def enter_jail(
-    limits: Limits, readable: Sequence[str] = (), *, apply_cpu: bool = True, keep_fds: Iterable[int] = (), scratch: str = ""
+    limits: Limits,
+    readable: Sequence[str] = (),
+    *,
+    apply_cpu: bool = True,
+    keep_fds: Iterable[int] = (),
+    scratch: str = "",
+    programs: Sequence[str] = (),
 ) -> Confinement:
     """Confine this process: from here on it reads code and `readable`, computes, and talks through `keep_fds`.
 
     `readable`: files or folders, besides the interpreter, the installed packages and the `sandbox` package.
     `apply_cpu`: False for a process that lives on (a model runner); its requests need a deadline by kill instead.
     `scratch`: an empty folder that becomes a small writable one for this process alone, where the machine allows for that.
+    `programs`: files that the process may become by execve; what runs then is as confined as the process was.
     `keep_fds`: the only descriptors that stay open; standard input, output and error that are not among them lead nowhere.
     Raises JailRefused, in which case the caller must not go on.
     """
@@ -69,8 +76,9 @@ def enter_jail(
     _drop_privileges(libc)
     _prctl(libc, _PR_SET_PDEATHSIG, _SIGKILL)  # after the change of user, which clears it
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    version = restrict_files(libc, [*code_paths(), *MACHINE_DESCRIPTION, *readable], writable=[scratch] if has_scratch else [])
-    filter_system_calls(libc, may_write=has_scratch)
+    readable = [*code_paths(), *MACHINE_DESCRIPTION, *readable]
+    version = restrict_files(libc, readable, writable=[scratch] if has_scratch else [], programs=programs)
+    filter_system_calls(libc, may_write=has_scratch, may_execute=bool(programs))
     return Confinement(landlock_version=version, uid=os.getuid(), own_network=own_network, has_scratch=has_scratch)
 
 

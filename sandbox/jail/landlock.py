@@ -14,6 +14,7 @@ _RULE_PATH_BENEATH = 1
 GUARDS_TRUNCATION = 3
 """The ABI version from which on Landlock sees a file that is truncated as it is opened."""
 
+_EXECUTE = 1 << 0
 _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 1, 1 << 2, 1 << 3
 _REMOVE_DIR, _REMOVE_FILE, _MAKE_DIR, _MAKE_REG = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _ALL_OF_VERSION_1 = (1 << 13) - 1
@@ -28,8 +29,11 @@ def landlock_version(libc: ctypes.CDLL) -> int:
     return max(0, int(libc.syscall(_CREATE_RULESET, None, 0, _VERSION_QUERY)))
 
 
-def restrict_files(libc: ctypes.CDLL, readable: Iterable[str], writable: Iterable[str] = ()) -> int:
-    """Confine the calling thread to reading beneath `readable` (missing paths are skipped), and writing beneath `writable`.
+def restrict_files(
+    libc: ctypes.CDLL, readable: Iterable[str], writable: Iterable[str] = (), programs: Iterable[str] = ()
+) -> int:
+    """Confine the calling thread to reading beneath `readable` (missing paths are skipped), and writing beneath `writable`; of all
+    files it may only run `programs`.
 
     Handles every right that the kernel knows, so that all else is refused. Needs no_new_privs.
     Returns the ABI version. Raises JailRefused.
@@ -46,6 +50,8 @@ def restrict_files(libc: ctypes.CDLL, readable: Iterable[str], writable: Iterabl
             _allow(libc, ruleset, path, _READ_FILE | _READ_DIR)
         for path in writable:  # regular files and folders; no links, devices, sockets, and nothing to be run
             _allow(libc, ruleset, path, _WRITING)
+        for path in programs:
+            _allow(libc, ruleset, path, _READ_FILE | _EXECUTE)
         if libc.syscall(_RESTRICT_SELF, ruleset, 0) != 0:
             raise _refused("landlock_restrict_self")
     finally:
@@ -77,7 +83,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, wanted: int) -> None:
     except OSError:  # absent on this machine, or out of reach: then it stays out of reach
         return
     try:
-        rights = wanted if os.path.isdir(path) else _READ_FILE
+        rights = wanted if os.path.isdir(path) else wanted & (_READ_FILE | _EXECUTE)
         rule = struct.pack("=Qi", rights, descriptor)
         memory = ctypes.create_string_buffer(rule, len(rule))
         if libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, memory, 0) != 0:

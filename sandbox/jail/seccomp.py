@@ -11,7 +11,7 @@ import platform
 import struct
 
 from sandbox.jail.errors import JailRefused
-from sandbox.jail.syscalls import GUARDED, MACHINES, NEWEST_KNOWN, PLAIN, WITH_SCRATCH
+from sandbox.jail.syscalls import EXECUTING, GUARDED, MACHINES, NEWEST_KNOWN, PLAIN, WITH_SCRATCH
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32_BIT = 0x40000000
@@ -83,8 +83,9 @@ def _guards(may_write: bool) -> dict[str, list[Instruction]]:
     }
 
 
-def filter_program(machine: str, *, may_write: bool = False) -> list[Instruction]:
-    """The filter for the calling process (it knows its own process number). `may_write`: it has a scratch folder.
+def filter_program(machine: str, *, may_write: bool = False, may_execute: bool = False) -> list[Instruction]:
+    """The filter for the calling process (it knows its own process number). `may_write`: it has a scratch folder. `may_execute`: it
+    becomes another program, and Landlock says which.
 
     Raises JailRefused for a machine whose system call numbers are not known.
     """
@@ -102,7 +103,8 @@ def filter_program(machine: str, *, may_write: bool = False) -> list[Instruction
     ]
     if machine == "x86_64":
         program += [(_JUMP_GREATER_EQUAL, 0, 1, _X32_BIT), (_RETURN, 0, 0, _KILL_PROCESS)]
-    for numbers in (*PLAIN.values(), *(WITH_SCRATCH.values() if may_write else ())):
+    with_scratch = WITH_SCRATCH.values() if may_write else ()
+    for numbers in (*PLAIN.values(), *with_scratch, *(EXECUTING.values() if may_execute else ())):
         if (number := numbers[column]) is not None:
             program += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ALLOW)]
     for name, verdict in _guards(may_write).items():
@@ -115,9 +117,9 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p)]
 
 
-def filter_system_calls(libc: ctypes.CDLL, *, may_write: bool = False) -> None:
+def filter_system_calls(libc: ctypes.CDLL, *, may_write: bool = False, may_execute: bool = False) -> None:
     """Put the calling thread under the filter, for good. Needs no_new_privs. Raises JailRefused."""
-    instructions = filter_program(platform.machine(), may_write=may_write)
+    instructions = filter_program(platform.machine(), may_write=may_write, may_execute=may_execute)
     packed = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
     memory = ctypes.create_string_buffer(packed, len(packed))
     program = _Program(len(instructions), ctypes.cast(memory, ctypes.c_void_p))

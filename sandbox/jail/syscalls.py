@@ -124,6 +124,9 @@ WITH_SCRATCH: dict[str, tuple[int | None, int | None]] = {
 """Allowed as well for a process with a scratch folder (temporary files of models); Landlock refuses them everywhere else.
 Modes, owners and times of files are changed nowhere, because Landlock does not look at that."""
 
+EXECUTING: dict[str, tuple[int | None, int | None]] = {"execve": (59, 221)}
+"""Allowed as well for a process that becomes one of the programs that Landlock lets it run."""
+
 GUARDED: dict[str, tuple[int | None, int | None]] = {
     "open": (2, None),
     "openat": (257, 56),

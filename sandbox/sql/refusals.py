@@ -4,20 +4,39 @@ import re
 
 
 class Refused(Exception):
-    """The statement is not run; the message is a sentence for the learner."""
+    """The statement is not run; the message is a sentence for the learner, the code as in the SDK's ServiceErrorCode."""
+
+    def __init__(self, message: str, error_code: str = "BAD_REQUEST") -> None:
+        super().__init__(message)
+        self.error_code = error_code
 
 
 _POSITION = re.compile(r"\n+LINE \d+:.*", re.DOTALL)
 _PATH = re.compile(r"(?<![\w<])/(?:[\w.@+-]+/)+[\w.@+-]*")
 _VIEW = re.compile(r"\bt\d+\b")
-_MACRO = re.compile(r"\bpg_(json_text|json_list|from_json|window|unix_seconds)\b")
+_MACRO = re.compile(r"\bpg_(json_text|json_list|from_json|window|unix_seconds|divide|remainder|quotient|ai_query)\b")
 _MACRO_NAMES = {
     "json_text": "get_json_object",
     "json_list": "get_json_object",
     "from_json": "from_json",
     "window": "window",
     "unix_seconds": "unix_timestamp",
+    "divide": "/",
+    "remainder": "%",
+    "quotient": "div",
+    "ai_query": "ai_query",
 }
+_CLASSES = (
+    (re.compile(r"Could not convert|Conversion failed|Could not cast|date field value out of range|invalid timestamp|invalid date"),
+     "CAST_INVALID_INPUT"),
+    (re.compile(r"out of range|Overflow"), "ARITHMETIC_OVERFLOW"),
+    (re.compile(r"must appear in the GROUP BY clause"), "MISSING_AGGREGATION"),
+    (re.compile(r"Ambiguous reference"), "AMBIGUOUS_REFERENCE"),
+    (re.compile(r"No function matches|Cannot (?:mix|compare|combine)|Could not choose"), "DATATYPE_MISMATCH"),
+    (re.compile(r"more than one row returned by a subquery|Scalar subquery", re.IGNORECASE), "SCALAR_SUBQUERY_TOO_MANY_ROWS"),
+)
+"""Error classes of Databricks for what the engine says [docs: Error conditions in Databricks]."""
+_OWN = re.compile(r"\[(?:[A-Z_]+\.?)+\] .*", re.DOTALL)
 
 
 def friendly(kind: str, message: str) -> tuple[str, str]:
@@ -36,7 +55,12 @@ def friendly(kind: str, message: str) -> tuple[str, str]:
     text = re.split(r"\n\n|\n?\tCandidate functions", text)[0].replace("\n", " ")
     text = _PATH.sub("…", text)
     text = _MACRO.sub(lambda match: _MACRO_NAMES[match[1]], text)
+    text = text.replace("__pg_", "")
     text = _VIEW.sub("the table", text)
-    if kind == "BinderException" and "not found in FROM clause" in text:
+    if (own := _OWN.search(text)) is not None:  # raised by a macro or function of ours
+        text = own[0]
+    elif kind == "BinderException" and ("not found in FROM clause" in text or "does not have a column named" in text):
         text = f"[UNRESOLVED_COLUMN] {text}"
+    else:
+        text = next((f"[{name}] {text}" for pattern, name in _CLASSES if pattern.search(text)), text)
     return "BAD_REQUEST", text[:500].strip() or "The statement failed."

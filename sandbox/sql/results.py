@@ -49,13 +49,13 @@ def text_of(value: Any) -> str | None:
     """A value as JSON_ARRAY results spell it; None is NULL."""
     if value is None or isinstance(value, str):
         return value
-    plain = _plain(value)
-    if isinstance(plain, bool | list | dict):
-        return json.dumps(plain, ensure_ascii=False)
-    return str(plain)
+    simple = plain(value)
+    if isinstance(simple, bool | list | dict):
+        return json.dumps(simple, ensure_ascii=False)
+    return str(simple)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value with nothing in it that JSON does not know."""
     if isinstance(value, dt.datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03}Z"
@@ -66,9 +66,42 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list):
         if value and all(isinstance(item, tuple) and len(item) == 2 for item in value):  # Arrow's form of a map
-            return {str(_plain(key)): _plain(item) for key, item in value}
-        return [_plain(item) for item in value]
+            return {str(plain(key)): plain(item) for key, item in value}
+        return [plain(item) for item in value]
     return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def arrow_values(values: list[Any], type_text: str) -> Any:
+    """JSON values as an Arrow column of a Databricks type, as a function of that type returns them."""
+    import pyarrow as pa
+
+    kind = type_text.strip().upper()
+    simple = {
+        "STRING": pa.string(),
+        "BOOLEAN": pa.bool_(),
+        "TINYINT": pa.int8(),
+        "SMALLINT": pa.int16(),
+        "INT": pa.int32(),
+        "INTEGER": pa.int32(),
+        "BIGINT": pa.int64(),
+        "LONG": pa.int64(),
+        "FLOAT": pa.float32(),
+        "DOUBLE": pa.float64(),
+    }
+    if kind in simple:
+        return pa.array(values, simple[kind])
+    if kind.startswith("DECIMAL"):
+        precision, _, scale = kind.removeprefix("DECIMAL").strip("()").partition(",")
+        exact = [None if value is None else Decimal(str(value)) for value in values]
+        return pa.array(exact, pa.decimal128(int(precision or 10), int(scale or 0)))
+    if kind == "DATE":
+        return pa.array([None if value is None else dt.date.fromisoformat(str(value)[:10]) for value in values], pa.date32())
+    if kind.startswith("TIMESTAMP"):
+        times = [None if value is None else dt.datetime.fromisoformat(str(value)) for value in values]
+        return pa.array(times, pa.timestamp("us", tz=None if kind.endswith("NTZ") else "UTC"))
+    if kind == "BINARY":
+        return pa.array([None if value is None else base64.b64decode(value) for value in values], pa.binary())
+    return pa.array(values)

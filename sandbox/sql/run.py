@@ -1,188 +1,220 @@
-"""Runs a learner's SELECT over the inference tables of one workspace, in a jailed process for this one statement.
+"""Runs one statement: the jailed process reads it and computes, the site finds what it names and carries out what it plans.
 
-The statement is not parsed here. Which tables to hand over is decided by text: those whose name occurs in it, which is
-never too few. The jailed process gets their Parquet files as bytes and sees no file system.
+The statement is parsed only in the jailed process. That one answers with rows, with a plan, or with what it needs to know
+first; then another one is started with that, so that no process gets files after it has seen the statement.
 """
 
-import io
 import json
 import logging
+import signal
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import pyarrow.parquet as pq
-from django.conf import settings
+import pyarrow as pa
 
-from sandbox.inference_tables import delta
-from sandbox.inference_tables.operations import tables
-from sandbox.jail.errors import JailRefused, JobFailed, JobTimeout
-from sandbox.jail.launch import run_jailed
-from sandbox.jail.limits import GIB, MIB, Limits
-from sandbox.sql.job import ParameterValue, SqlRequest, TableFiles, pack
+from sandbox.catalog import lineage
+from sandbox.errors import ApiError, ResourceConflict
+from sandbox.jail.errors import JailRefused
+from sandbox.jail.limits import MIB
+from sandbox.sql import calls, channel, plans
+from sandbox.sql.children import Child
+from sandbox.sql.job import MAX_WRITTEN_BYTES, ParameterValue, SqlRequest
+from sandbox.sql.limits import DEFAULT_LIMITS, MAX_STATEMENT_BYTES, SqlCanceled, SqlColumn, SqlFailed, SqlLimits, SqlResult
+from sandbox.sql.objects import Objects
+from sandbox.workspaces.members import Caller
+from sandbox.workspaces.operations import person
 
 logger = logging.getLogger(__name__)
-_JOB = "sandbox.sql.job"
 _TOO_LONG = "The statement took too long and was stopped."
 _TOO_LARGE = "The statement needs more memory than one statement may use. Name only the columns that you need."
-MAX_STATEMENT_BYTES = 20_000
+_MAX_ROUNDS = 12
+_MAX_OBJECTS = 300
+_ATTEMPTS = 5
+"""Of UPDATE, DELETE and MERGE, when others write the table at the same time."""
 STATEMENTS_AT_ONCE = 3
 """In one web process: each may take a processor and 2 GiB."""
-SLOT_TIMEOUT_S = 5.0
+SLOT_TIMEOUT_S = 60.0
 _slots = threading.BoundedSemaphore(STATEMENTS_AT_ONCE)
 
 
-@dataclass(frozen=True)
-class SqlLimits:
-    """How far one statement may go."""
+class Stop:
+    """Lets another thread end a statement while it runs."""
 
-    max_rows: int = 10_000
-    max_bytes: int = 5_000_000
-    """Of the result's texts together."""
-    soft_timeout_s: float = 2.0
-    """The engine is asked to stop."""
-    hard_timeout_s: float = 4.0
-    """The process is killed."""
-    address_space_bytes: int = 2 * GIB
-    input_bytes: int = 64 * MIB
-    """Of compressed table files; beyond that only the newest rows are read, and the result says so."""
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self.is_wanted = False
 
+    def now(self) -> None:
+        """Kill the jailed process, or keep the next one from starting."""
+        with self._lock:
+            self.is_wanted = True
+            if self._child is not None:
+                self._child.kill()
 
-DEFAULT_LIMITS = SqlLimits()
-
-
-@dataclass(frozen=True)
-class SqlColumn:
-    """A column of a result: `type_name` as the SDK's ColumnInfoTypeName, `type_text` as in DDL."""
-
-    name: str
-    type_name: str
-    type_text: str
-
-    @property
-    def is_number(self) -> bool:
-        return self.type_name in {"BYTE", "SHORT", "INT", "LONG", "FLOAT", "DOUBLE", "DECIMAL"}
+    def watch(self, child: Child | None) -> None:
+        with self._lock:
+            self._child = child
+            if self.is_wanted and child is not None:
+                child.kill()
 
 
-@dataclass(frozen=True)
-class SqlResult:
-    """What a statement gave: each value as text, None for NULL."""
-
-    columns: tuple[SqlColumn, ...]
-    rows: list[list[str | None]]
-    truncated: bool
-    """More rows or bytes than the limits, or not all rows of a table were read."""
-    notice: str
-    """Which rows were not read; empty when all were."""
-    elapsed_s: float
-
-
-class SqlFailed(Exception):
-    """The statement was refused or failed: `message` for the learner, `error_code` as in the SDK's ServiceErrorCode."""
-
-    def __init__(self, message: str, error_code: str = "BAD_REQUEST") -> None:
-        super().__init__(message)
-        self.message = message
-        self.error_code = error_code
-
-
-def run_select(
-    workspace_id: str,
+def run_statement(
+    caller: Caller,
     sql: str,
     *,
     limits: SqlLimits = DEFAULT_LIMITS,
     parameters: Sequence[ParameterValue] = (),
-    catalog: str = "main",
+    catalog: str | None = None,
     schema: str = "default",
+    stop: Stop | None = None,
+    started: Callable[[], None] = lambda: None,
 ) -> SqlResult:
-    """Run one SELECT over the tables of the workspace. Raises SqlFailed."""
-    started = time.monotonic()
+    """Run one statement with the caller's privileges. Raises SqlFailed, SqlCanceled.
+
+    `catalog` and `schema` complete names (None: the workspace's own catalog). `started` is called when a slot was free.
+    """
+    began = time.monotonic()
     if len(sql.encode("utf-8", "replace")) > MAX_STATEMENT_BYTES:
         raise SqlFailed(f"The statement is longer than {MAX_STATEMENT_BYTES:,} bytes.")
-    handed_over, files, notice = _hand_over(workspace_id, sql.casefold(), limits.input_bytes)
+    stop = stop or Stop()
     request = SqlRequest(
-        sql=sql,
+        sql=sql.encode("utf-8", "replace").decode(),
         parameters=list(parameters),
-        catalog=catalog,
-        schema=schema,
-        tables=handed_over,
+        catalog=(catalog or caller.workspace.catalog).lower(),
+        schema=schema.lower(),
+        user=person(caller.user),
+        objects={},
         max_rows=limits.max_rows,
         max_bytes=limits.max_bytes,
         soft_timeout_s=limits.soft_timeout_s,
-    )
-    answer = _run(pack(request, files), limits)
-    if "error" in answer:
-        raise SqlFailed(str(answer["error"]), str(answer["error_code"]))
-    return SqlResult(
-        columns=tuple(SqlColumn(**column) for column in answer["columns"]),
-        rows=answer["rows"],
-        truncated=bool(answer["truncated"]) or bool(notice),
-        notice=notice,
-        elapsed_s=time.monotonic() - started,
-    )
-
-
-def _hand_over(workspace_id: str, folded_sql: str, budget_bytes: int) -> tuple[list[TableFiles], list[bytes], str]:
-    """Every table's name, the files of those that the text names, newest first, and which of them are not complete."""
-    listed: list[TableFiles] = []
-    contents: list[bytes] = []
-    partial: list[str] = []
-    for name in tables(workspace_id):
-        own: list[bytes] = []
-        if name.table.casefold() in folded_sql:
-            files = delta.data_files(name.folder(settings.DELTA_DIR, workspace_id))
-            chosen = _newest_within(files, budget_bytes)
-            budget_bytes -= sum(file.size_bytes for file in chosen)
-            own = [file.path.read_bytes() for file in chosen] or [_no_rows()]
-            if len(chosen) < len(files):
-                all_rows = sum(file.rows for file in files)
-                partial.append(f"{name} has {all_rows:,} rows, the newest {sum(file.rows for file in chosen):,} were read")
-        listed.append(TableFiles(name=str(name), file_sizes=[len(content) for content in own]))
-        contents += own
-    return listed, contents, "; ".join(partial)
-
-
-def _newest_within(files: Sequence[delta.DataFile], budget_bytes: int) -> list[delta.DataFile]:
-    chosen = []
-    for file in files:
-        budget_bytes -= file.size_bytes
-        if budget_bytes < 0:
-            break
-        chosen.append(file)
-    return chosen
-
-
-def _no_rows() -> bytes:
-    file = io.BytesIO()
-    pq.write_table(delta.SCHEMA.empty_table(), file)
-    return file.getvalue()
-
-
-def _run(payload: bytes, limits: SqlLimits) -> dict[str, Any]:
-    jail_limits = Limits(
-        cpu_s=max(1, round(limits.hard_timeout_s)),
-        wall_s=limits.hard_timeout_s,
-        address_space_bytes=limits.address_space_bytes,
-        output_bytes=4 * limits.max_bytes + MIB,
+        arrow=False,
     )
     if not _slots.acquire(timeout=SLOT_TIMEOUT_S):
         raise SqlFailed("Too many statements are running. Please try again in a moment.", "TEMPORARILY_UNAVAILABLE")
     try:
-        answer = json.loads(run_jailed(_JOB, payload, limits=jail_limits))
-    except JobTimeout:
-        raise SqlFailed(_TOO_LONG, "DEADLINE_EXCEEDED") from None
-    except JobFailed as failure:  # killed or crashed: the message is the launcher's
-        logger.info("a statement ended without a result: %s", failure.message)
-        if "processor time" in failure.message:
-            raise SqlFailed(_TOO_LONG, "DEADLINE_EXCEEDED") from None
-        raise SqlFailed(_TOO_LARGE, "RESOURCE_EXHAUSTED") from None
-    except JailRefused as refusal:
-        logger.error("SQL is off: %s", refusal)
-        message = "SQL cannot be run on this machine because it offers no jail; `manage.py doctor` says what is missing."
-        raise SqlFailed(message, "TEMPORARILY_UNAVAILABLE") from None
+        started()
+        return _with_attempts(_Run(caller, request, limits, stop, began))
     finally:
         _slots.release()
-    assert isinstance(answer, dict)
-    return answer
+
+
+def _with_attempts(run: "_Run") -> SqlResult:
+    for attempt in range(_ATTEMPTS):
+        try:
+            return run.result()
+        except ResourceConflict as conflict:  # somebody else wrote the table: read it anew
+            if attempt == _ATTEMPTS - 1:
+                raise SqlFailed(conflict.message, "ABORTED") from None
+        except ApiError as error:
+            raise SqlFailed(error.message) from None
+    raise AssertionError("unreachable")
+
+
+class _Run:
+    """One statement, from its text to its result."""
+
+    def __init__(self, caller: Caller, request: SqlRequest, limits: SqlLimits, stop: Stop, began: float) -> None:
+        self.caller, self.request, self.limits, self.stop, self.began = caller, request, limits, stop, began
+
+    def result(self) -> SqlResult:
+        objects = Objects(self.caller)
+        for _ in range(_MAX_ROUNDS):
+            answer, streams = self._ask(objects)
+            if "error" in answer:
+                raise SqlFailed(str(answer["error"])[:4000], str(answer["error_code"]))
+            if "needs" not in answer:
+                return self._finish(answer, streams, objects)
+            for need in answer["needs"]:
+                objects.add(need, str(answer.get("new", "")))
+            if len(objects.found) > _MAX_OBJECTS:
+                raise SqlFailed(f"The statement reads more than {_MAX_OBJECTS} tables, views and functions.")
+        raise SqlFailed("Views and functions are nested too deeply.")
+
+    def _finish(self, answer: dict[str, Any], streams: list[bytes], objects: Objects) -> SqlResult:
+        if "plan" not in answer:
+            columns = tuple(SqlColumn(**column) for column in answer["columns"])
+            return self._shown(columns, answer["rows"], bool(answer["truncated"]), "SELECT")
+        plan = answer["plan"]
+        tables = {name: _table_of(content) for name, content in zip(plan.get("rows", []), streams, strict=True)}
+        done = plans.carry_out(self.caller, plan, tables, objects, self.request)
+        if done.target:
+            for source in plan.get("reads", []):
+                if source != done.target:
+                    lineage.record(self.caller.workspace, *(lineage.Node(lineage.Kind.TABLE, name) for name in (source, done.target)))
+        return self._shown(done.columns, done.rows[: self.limits.max_rows], len(done.rows) > self.limits.max_rows, done.statement_type)
+
+    def _shown(self, columns: tuple[SqlColumn, ...], rows: list[Any], truncated: bool, statement_type: str) -> SqlResult:
+        return SqlResult(columns, rows, truncated, time.monotonic() - self.began, statement_type)
+
+    def _ask(self, objects: Objects) -> tuple[dict[str, Any], list[bytes]]:
+        """One round: a jailed process with all that is known by now."""
+        if self.stop.is_wanted:
+            raise SqlCanceled
+        request = {**self.request, "objects": objects.found}
+        deadline_s = time.monotonic() + self.limits.hard_timeout_s
+        try:
+            with Child(
+                objects.files, memory_bytes=self.limits.address_space_bytes, cpu_s=max(1, round(self.limits.hard_timeout_s))
+            ) as child:
+                self.stop.watch(child)
+                try:
+                    return self._talk(child, json.dumps(request).encode(), deadline_s, objects)
+                except (channel.Gone, channel.TooSlow, channel.TooMuch) as trouble:
+                    raise self._why(child, trouble) from None
+                finally:
+                    self.stop.watch(None)
+        except (JailRefused, FileNotFoundError, channel.Gone) as trouble:
+            raise _not_run(trouble) from None
+
+    def _talk(self, child: Child, start: bytes, deadline_s: float, objects: Objects) -> tuple[dict[str, Any], list[bytes]]:
+        channel.send(child.channel, channel.START, start, deadline_s)
+        streams: list[bytes] = []
+        helper = calls.Calls(self.caller, objects, self.stop)
+        while True:
+            kind, content = channel.receive(child.channel, _largest_frame(self.limits), deadline_s)
+            if kind == channel.RESULT:
+                answer: dict[str, Any] = json.loads(content)
+                return answer, streams
+            if kind == channel.ROWS and sum(map(len, streams)) + len(content) <= MAX_WRITTEN_BYTES + MIB:
+                streams.append(content)
+            elif kind == channel.CALL:
+                channel.send(child.channel, channel.ANSWER, helper.answer(content, deadline_s), deadline_s)
+            else:
+                raise channel.TooMuch
+
+    def _why(self, child: Child, trouble: Exception) -> Exception:
+        """How a process ended that gave no result."""
+        if self.stop.is_wanted:
+            return SqlCanceled()
+        if isinstance(trouble, channel.TooSlow):
+            return SqlFailed(_TOO_LONG, "DEADLINE_EXCEEDED")
+        if isinstance(trouble, channel.TooMuch):
+            return SqlFailed(_TOO_LARGE, "RESOURCE_EXHAUSTED")
+        number = child.end_signal()
+        logger.info("a statement ended without a result, signal %s", number)
+        if number == signal.SIGXCPU:
+            return SqlFailed(_TOO_LONG, "DEADLINE_EXCEEDED")
+        return SqlFailed(_TOO_LARGE, "RESOURCE_EXHAUSTED")
+
+
+def _largest_frame(limits: SqlLimits) -> int:
+    return max(4 * limits.max_bytes + MIB, MAX_WRITTEN_BYTES + MIB)
+
+
+def _table_of(stream: bytes) -> Any:
+    try:
+        return pa.ipc.open_stream(stream).read_all()
+    except pa.ArrowInvalid:
+        raise SqlFailed("The rows of the statement could not be read.", "INTERNAL_ERROR") from None
+
+
+def _not_run(trouble: Exception) -> SqlFailed:
+    if isinstance(trouble, JailRefused):
+        logger.error("SQL is off: %s", trouble)
+        sentence = "SQL cannot be run on this machine because it offers no jail; `manage.py doctor` says what is missing."
+        return SqlFailed(sentence, "TEMPORARILY_UNAVAILABLE")
+    logger.warning("a statement did not start: %s", trouble)
+    return SqlFailed("The tables changed while the statement began. Run it again.", "ABORTED")

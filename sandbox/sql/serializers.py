@@ -1,4 +1,4 @@
-"""Body of the SQL Statement Execution API, field for field [sdk: sql.py, StatementExecutionAPI]."""
+"""Bodies and queries of the SQL APIs, field for field [SDK 0.156: sql.py]."""
 
 import re
 from typing import Any
@@ -13,12 +13,10 @@ class ParameterBody(serializers.Serializer[Any]):
 
 
 class ExecuteStatementBody(serializers.Serializer[Any]):
-    """Any `warehouse_id` will do: there is one engine. The answer always waits for the result."""
-
     statement = serializers.CharField(trim_whitespace=False)
     warehouse_id = serializers.CharField()
-    catalog = serializers.CharField(required=False, allow_null=True, max_length=255)
-    schema = serializers.CharField(required=False, max_length=255, default="default")
+    catalog = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=255, default=None)
+    schema = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=255, default="default")
     parameters = ParameterBody(many=True, required=False, default=list)
     row_limit = serializers.IntegerField(required=False, allow_null=True, min_value=1, default=None)
     byte_limit = serializers.IntegerField(required=False, allow_null=True, min_value=1, default=None)
@@ -35,10 +33,16 @@ class ExecuteStatementBody(serializers.Serializer[Any]):
 
     def validate_disposition(self, value: str) -> str:
         if value != "INLINE":
-            raise serializers.ValidationError(f"'{value}' is not available here; use INLINE.")
+            raise serializers.ValidationError(f"'{value}' is not available here; use INLINE, which gives results in chunks.")
         return value
 
     def validate_format(self, value: str) -> str:
         if value != "JSON_ARRAY":
             raise serializers.ValidationError(f"'{value}' is not available here; use JSON_ARRAY.")
         return value
+
+
+class HistoryQuery(serializers.Serializer[Any]):
+    include_metrics = serializers.BooleanField(required=False, default=False)
+    max_results = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=100)
+    page_token = serializers.CharField(required=False, allow_blank=True, default="")

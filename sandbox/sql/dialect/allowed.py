@@ -30,11 +30,9 @@ UNTYPED = frozenset(_UNTYPED_NAMES.split())
 """Functions that sqlglot has no class for, by their Databricks name; DuckDB knows them, or the translation does."""
 
 HINTS = {
-    "ai_query": "Call the endpoint itself; SQL here only reads tables.",
     "read_files": "SQL here reads the tables of your workspace and no files.",
     "schema_of_json": "Write the schema out, as in from_json(request, 'struct<inputs: array<double>>').",
     "json_tuple": "Use request:field or get_json_object(request, '$.field') instead.",
     "variant_get": "Use request:field::type instead.",
-    "current_user": "Each row has a requester.",
 }
 """What to do instead, for functions that people are likely to try."""

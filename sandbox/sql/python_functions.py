@@ -1,0 +1,175 @@
+"""Python functions of the catalog: checked and called in pydantic-monty, a Python interpreter without the machine around it.
+
+Its worker processes live in the jail; nothing that a learner writes is compiled or run here. The interpreter knows functions,
+classes, comprehensions, `try`, `with`, `match` and the modules math, re, json, datetime, itertools, functools, collections,
+decimal, hashlib, random and typing; it knows no generators and no packages. No Django here: feature functions of served models
+call this too.
+"""
+
+import atexit
+import datetime as dt
+import json
+import keyword
+import re
+import shutil
+import sysconfig
+import tempfile
+import textwrap
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pydantic_monty as monty
+
+from sandbox.jail.become import launcher
+from sandbox.jail.limits import GIB, MIB, Limits
+
+MAX_BODY_BYTES = 16 * 1024
+MAX_DURATION_S = 1.0
+"""Of one call with its whole batch of rows."""
+MAX_MEMORY_BYTES = 64 * MIB
+MAX_PRINTED_BYTES = 10_000
+WORKERS = 2
+_REQUEST_TIMEOUT_S = 5.0
+_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=GIB, open_files=64)
+_RESOURCES = monty.ResourceLimits(
+    max_feed_duration_secs=MAX_DURATION_S,
+    max_turn_duration_secs=MAX_DURATION_S,
+    max_memory=MAX_MEMORY_BYTES,
+    max_recursion_depth=200,
+    max_suspensions=1,
+    max_total_sleep_secs=0.0,
+)
+_NAME = "main.py"
+_IMPORT = re.compile(r"^\s*((?:import|from)\s+\w[^;#\n(]*)", re.MULTILINE)
+
+
+class FunctionFailed(Exception):
+    """The function cannot be used, or failed; the message is a sentence for the learner, with the line of her function."""
+
+
+def check(body: str, parameters: Sequence[str]) -> None:
+    """Raises FunctionFailed when the body is no function that the interpreter knows, or imports a module that it has not."""
+    imports = "\n".join(match[1].strip() for match in _IMPORT.finditer(body))
+    _Workers.get().run(f"{_source(body, parameters)}\n{imports}", None)
+
+
+def evaluate(body: str, parameters: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """The function's value for each row of arguments; one call for all of them. Values are those that JSON knows, and times,
+    decimals and bytes. Raises FunctionFailed.
+    """
+    return _Workers.get().run(_source(body, parameters), [list(row) for row in rows])
+
+
+def _source(body: str, parameters: Sequence[str]) -> str:
+    if len(body.encode()) > MAX_BODY_BYTES:
+        raise FunctionFailed(f"The body of a Python function has at most {MAX_BODY_BYTES:,} bytes.")
+    for name in parameters:
+        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("__pg"):
+            raise FunctionFailed(f"'{name[:60]}' cannot be the name of a parameter of a Python function.")
+    lines = textwrap.dedent(body.strip("\n")) or "pass"
+    return f"def __pg_function({', '.join(parameters)}):\n{_indented(lines)}\n"
+
+
+def _indented(lines: str) -> str:
+    """Each line moved in by four spaces, but for those inside a text over several lines, which would change."""
+    found, quote = [], ""
+    for line in lines.split("\n"):
+        found.append(line if quote or not line.strip() else f"    {line}")
+        quote = _open_quote(line, quote)
+    return "\n".join(found)
+
+
+def _open_quote(line: str, quote: str) -> str:
+    """The triple quotes that are open after the line."""
+    at = 0
+    while at < len(line):
+        three = line[at : at + 3]
+        if quote:
+            at, quote = (at + 3, "") if three == quote else (at + (2 if line[at] == "\\" else 1), quote)
+        elif three in {'"""', "'''"}:
+            at, quote = at + 3, three
+        elif line[at] in "\"'":
+            at = _after_text(line, at)
+        elif line[at] == "#":
+            break
+        else:
+            at += 1
+    return quote
+
+
+def _after_text(line: str, at: int) -> int:
+    mark, at = line[at], at + 1
+    while at < len(line) and line[at] != mark:
+        at += 2 if line[at] == "\\" else 1
+    return at + 1
+
+
+class _Workers:
+    """The interpreter's processes, started on first use, each in the jail."""
+
+    _lock = threading.Lock()
+    _one: "_Workers | None" = None
+
+    @classmethod
+    def get(cls) -> "_Workers":
+        with cls._lock:
+            if cls._one is None:
+                cls._one = cls()
+            return cls._one
+
+    def __init__(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="pg-python-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        program = launcher(folder, json.dumps(_LIMITS.to_dict()), str(Path(sysconfig.get_path("scripts")) / "monty"))
+        self._pool = monty.Monty(
+            binary_path=program, min_processes=0, max_processes=WORKERS, request_timeout=_REQUEST_TIMEOUT_S, max_checkouts_per_worker=50
+        )
+        # the kernel ends a jailed process together with the thread that started it, so these threads stay
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="python-functions")
+        self._pool.__enter__()
+
+    def run(self, source: str, rows: list[list[Any]] | None) -> list[Any]:
+        return self._threads.submit(self._run, source, rows).result()
+
+    def _run(self, source: str, rows: list[list[Any]] | None) -> list[Any]:
+        try:
+            with self._pool.checkout(limits=_RESOURCES, os_policy={"sleep": "zero"}) as session:
+                printed = monty.CollectString(MAX_PRINTED_BYTES)
+                if rows is None:
+                    session.feed_run(source, print_callback=printed)
+                    return []
+                code = f"{source}\n[__pg_function(*__pg_row) for __pg_row in __pg_rows]"
+                return [_plain(value) for value in session.feed_run(code, inputs={"__pg_rows": rows}, print_callback=printed)]
+        except monty.MontyCrashedError as crash:
+            why = f"took longer than {MAX_DURATION_S:g} s" if crash.timed_out else "needed more than one function may use"
+            raise FunctionFailed(f"The function {why} and was stopped.") from None
+        except monty.MontyError as error:
+            raise FunctionFailed(_sentence(error)) from None
+
+
+def _sentence(error: monty.MontyError) -> str:
+    """What happened, and in which line of the body."""
+    if not isinstance(error, monty.MontyRuntimeError | monty.MontySyntaxError):
+        return str(error)[:500]
+    text = error.display("type-msg")
+    if text.startswith("TimeoutError"):
+        return f"The function took longer than {MAX_DURATION_S:g} s and was stopped."
+    if text.startswith("MemoryError"):
+        return f"The function needed more than {MAX_MEMORY_BYTES // MIB} MiB and was stopped."
+    lines = [frame.line - 1 for frame in error.traceback() if frame.filename == _NAME] if hasattr(error, "traceback") else []
+    return f"{text[:500]}{f' (line {lines[-1]} of the function)' if lines and lines[-1] > 0 else ''}"
+
+
+def _plain(value: Any) -> Any:
+    """A value without objects of the interpreter."""
+    if value is None or isinstance(value, str | int | float | bool | bytes | Decimal | dt.date | dt.datetime):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    raise FunctionFailed(f"The function returned a {type(value).__name__}; it must return a value of its declared type.")
