@@ -43,6 +43,7 @@ SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], .
             ("Serving", "rocket", "serving_list"),
             ("Catalog", "stack-2", "catalog"),
             ("Models", "package", "model_list"),
+            ("Experiments", "chart-dots", "mlflow"),
             ("Playground", "messages", "playground"),
             ("Access tokens", "key", "tokens"),
             ("Secrets", "lock", "secrets"),

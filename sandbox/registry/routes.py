@@ -78,6 +78,7 @@ _PAGES: dict[str, str] = {
 }
 _PAGES_V3: dict[str, str] = {
     r"ui-telemetry": "GET",
+    r"datasets/search": "POST",
     r"traces/get": "GET",
     r"traces/batchGetInfos": "POST",
     r"traces/metrics": "POST",

@@ -13,6 +13,7 @@ import httpx
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.shortcuts import resolve_url
+from django.urls import reverse
 
 from sandbox.asgi_io import Receive, Scope, Send, query_of, read_body, send_bytes, send_error
 from sandbox.authentication import SIGNED_IN
@@ -37,6 +38,7 @@ _FILES = re.compile(
     r"get-artifact|ajax-api/[23]\.0/mlflow/get-trace-artifact|ajax-api/2\.0/mlflow/logged-models/[A-Za-z0-9_-]{1,64}/artifacts/files"
 )
 _REGISTRY = ("ajax-api/2.0/mlflow/registered-models/", "ajax-api/2.0/mlflow/model-versions/")
+_SCRIPT, _STYLE = settings.STATIC_URL + "js/mlflow_page.js", settings.STATIC_URL + "css/mlflow_page.css"
 _HARMLESS = ((b"content-security-policy", b"sandbox; default-src 'none'"), (b"x-content-type-options", b"nosniff"))
 """For what a learner stored: a browser that opens it runs nothing of it."""
 
@@ -136,12 +138,13 @@ async def _redirect(send: Send, to: str) -> None:
 def _content_security_policy(scope: Scope) -> str:
     """As strict as MLflow's pages allow: scripts, calls and pictures from their own folder only."""
     host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-    here = f"{'https' if settings.SECURE_COOKIES else scope.get('scheme', 'http')}://{host}{ROOT}"
+    site = f"{'https' if settings.SECURE_COOKIES else scope.get('scheme', 'http')}://{host}"
+    here = site + ROOT
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src {here}{_STATIC}",
-            f"style-src {here}{_STATIC} 'unsafe-inline'",
+            f"script-src {here}{_STATIC} {site}{_SCRIPT}",
+            f"style-src {here}{_STATIC} {site}{_STYLE} 'unsafe-inline'",
             f"img-src {here} data: blob:",
             f"font-src {here}{_STATIC} data:",
             f"connect-src {here}",
@@ -166,9 +169,16 @@ def _as_page(scope: Scope) -> Callable[[httpx.Response, Send], Awaitable[None]]:
             (b"referrer-policy", b"same-origin"),
             (b"cache-control", b"no-store"),
         )
-        await send_bytes(send, response.status_code, await response.aread(), headers)
+        await send_bytes(send, response.status_code, _with_way_back((await response.aread()).decode()).encode(), headers)
 
     return answer
+
+
+def _with_way_back(page: str) -> str:
+    """MLflow's page with our script before its own, and a link to the rest of the site."""
+    ours = f'<script src="{_SCRIPT}"></script><link rel="stylesheet" href="{_STYLE}">'
+    back = f'<a class="back-to-site" href="{reverse("sandbox_home")}">Back to Proving Ground</a>'
+    return page.replace("<script", ours + "<script", 1).replace("</body>", back + "</body>", 1)
 
 
 async def _as_static(response: httpx.Response, send: Send) -> None:

@@ -1,12 +1,13 @@
-"""Who is signed in, for an application that answers before Django does."""
+"""Who is signed in, for the application that answers MLflow's pages before Django does."""
 
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.auth.decorators import login_required
 from django.db import close_old_connections
-from django.http import HttpRequest, parse_cookie
+from django.http import HttpRequest, HttpResponse, parse_cookie
 
 from sandbox.files.places import Who
 from sandbox.workspaces.sessions import workspace_of
@@ -28,3 +29,9 @@ def who_is_signed_in(scope: dict[str, Any]) -> Who | None:
         return Who(workspace_of(request).id, str(request.user.pk))
     finally:
         close_old_connections()
+
+
+@login_required
+def without_mlflow(request: HttpRequest) -> HttpResponse:
+    """The address of MLflow's pages where only Django runs, as in tests: it gives the address its name, and says what is missing."""
+    return HttpResponse("MLflow's pages need the whole site: start it with `make run`.\n", "text/plain", 503)
