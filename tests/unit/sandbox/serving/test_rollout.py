@@ -7,11 +7,14 @@ import pytest
 from django.utils import timezone
 
 from sandbox import live, service_logs
+from sandbox.catalog import lineage, system_tables
+from sandbox.catalog.lineage import Kind, Node
 from sandbox.replicas.messages import NODE_START
 from sandbox.serving import operations, rollout, sweep, tick
 from sandbox.serving.models import BuildStatus, DeploymentEvent, Endpoint, EndpointConfig, ModelBuild, ServedEntity
 from sandbox.serving.representation import detailed
 from sandbox.serving.serializers import read_config, read_endpoint
+from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Workspace
 
 SHA = "a" * 64
@@ -473,3 +476,28 @@ def test_one_bad_endpoint_does_not_stall_the_others(workspace: Any, node: Any, c
     control.redis.delete("control")
     tick.tick()
     assert len(node.started()) >= 1
+
+
+def test_an_active_config_leaves_lineage_and_rows_of_served_entities(workspace: Any, node: Any, control: Any) -> None:
+    endpoint = deploy(workspace, node, control)
+    entity = entity_of(endpoint, 1)
+    around = lineage.around(workspace, Node(Kind.ENDPOINT, "churn"))
+    assert [(source.name, target.name) for source, target in around.edges] == [
+        ("churn", "main.default.churn_payload"),
+        ("main.default.churn/1", "churn"),
+    ]
+    caller = Caller(workspace, workspace.owner)
+    rows = system_tables.read(caller, "system.serving.served_entities")
+    assert rows is not None
+    shown = rows.select(["served_entity_id", "endpoint_name", "entity_name", "entity_version", "custom_model_config"]).to_pylist()
+    assert shown == [
+        {
+            "served_entity_id": entity.id,
+            "endpoint_name": "churn",
+            "entity_name": "main.default.churn",
+            "entity_version": "1",
+            "custom_model_config": {"min_concurrency": 4, "max_concurrency": 4, "compute_type": "CPU"},
+        }
+    ]
+    operations.delete_endpoint(workspace, "churn")
+    assert lineage.around(workspace, Node(Kind.ENDPOINT, "churn")) == around
