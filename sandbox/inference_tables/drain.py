@@ -156,23 +156,29 @@ class Drain:
         return groups
 
     def _write(self, key: TableKey, rows: list[tuple[int, Row]], app_id: str, drained: Drained) -> None:
-        """Append what the table does not hold yet and make it durable; raises TableBroken when that fails now."""
+        """Append what the table does not hold yet and make it durable; raises TableBroken when that fails now.
+
+        A second try reads the table again first: another writer may have been faster, or have written these very rows.
+        """
         workspace_id, name = key
         path = name.folder(self._root, workspace_id)
         failures_key = f"{workspace_id}/{name}"
-        try:
-            table = self._open(path)
-            before_version = table.version
-            applied = table.applied(app_id)
-            new = _first_of_each_id([(transaction, row) for transaction, row in rows if transaction > applied])
-            if new:
-                table.append(arrow_table([row for _, row in new]), app_id, rows[-1][0])
-            table.make_durable()
-        except (delta.TableBroken, OSError) as error:  # a name that the file system does not take, for example
-            self._tables.pop(path, None)
-            broken = error if isinstance(error, delta.TableBroken) else delta.TableBroken(str(error))
-            self._give_up_on(failures_key, rows, broken, drained)
-            return
+        for is_last in (False, True):
+            try:
+                table = self._open(path)
+                before_version = table.version
+                applied = table.applied(app_id)
+                new = _first_of_each_id([(transaction, row) for transaction, row in rows if transaction > applied])
+                if new:
+                    table.append(arrow_table([row for _, row in new]), app_id, rows[-1][0])
+                table.make_durable()
+                break
+            except (delta.TableBroken, OSError) as error:  # a name that the file system does not take, for example
+                self._tables.pop(path, None)
+                broken = error if isinstance(error, delta.TableBroken) else delta.TableBroken(str(error))
+                if is_last:
+                    self._give_up_on(failures_key, rows, broken, drained)
+                    return
         if self._redis.hexists(FAILURES_KEY, failures_key):
             self._redis.hdel(FAILURES_KEY, failures_key)
         drained.rows += len(new)

@@ -30,6 +30,7 @@ from sandbox.errors import (
 from sandbox.inference_tables import capture
 from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, error_answer, headers
+from sandbox.invocations.backlog import RETRY_AFTER_S, Backlog
 from sandbox.invocations.bodies import TOO_MUCH_HELD, Bodies, ClientGone, Held
 from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
 from sandbox.invocations.content_types import body_text, content_type
@@ -71,6 +72,7 @@ class Gateway:
         self._reply_list = f"reply:{uuid.uuid4().hex}"
         self._coalescers: dict[str, Coalescer] = {}
         self._pulse = Pulse(self._waiting)
+        self._backlog = Backlog()
         self._tasks: list[asyncio.Task[None]] = []
 
     # --- life ----------------------------------------------------------------------------------
@@ -90,7 +92,7 @@ class Gateway:
         self._snapshot.subscribe(self._changed)
         self._wires = Wires(send=self._send, wake=self._wake, committed=self._committed)
         self._tasks = [asyncio.create_task(step()) for step in (self._snapshot.follow, self._read_replies, self._sweep)]
-        self._tasks.append(asyncio.create_task(self._pulse.run(self._redis)))
+        self._tasks += [asyncio.create_task(loop) for loop in (self._pulse.run(self._redis), self._backlog.watch(self._redis))]
 
     def _send(self, replica: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
         send_predict(self._sender, replica, self._reply_list, message_id, requests, label)
@@ -213,6 +215,8 @@ class Gateway:
         is_new: bool,
     ) -> Answer | None:
         endpoint = await self.endpoint(token, name)
+        if self._backlog.is_full and endpoint.inference_table:
+            return error_answer(self._backlog.refusal(), RETRY_AFTER_S)
         entity = _entity(endpoint, served_name)
         meter = self._pulse.meter(endpoint.endpoint_id, entity.entity_id)
         meter.began()

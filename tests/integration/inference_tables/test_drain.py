@@ -51,6 +51,15 @@ def test_it_works(redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path
     assert redis_client.xlen(capture.STREAM) == 0
 
 
+def test_a_faster_writer_costs_one_more_look_at_the_table(redis_client: redis.Redis, tmp_path: Path) -> None:
+    one, other = (Drain(redis_client, tmp_path, lambda ids: ids) for _ in range(2))
+    one.run()  # the first tick makes the epoch
+    for drain, name in ((one, "r1"), (other, "r2"), (one, "r3"), (other, "r4")):
+        capture.append(redis_client, [record(name)])
+        assert drain.run().rows == 1, "its handle is as old as its last turn"
+    assert [row["databricks_request_id"] for row in rows_in(tmp_path)] == ["r1", "r2", "r3", "r4"]
+
+
 def test_the_table_has_the_documented_columns_and_its_change_feed_on(
     redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path
 ) -> None:
