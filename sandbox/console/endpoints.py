@@ -72,14 +72,14 @@ def events(row: Endpoint) -> QuerySet[DeploymentEvent]:
 def create(caller: Caller, body: Json) -> None:
     """Create from the body that the REST API takes. Raises an ApiError whose message helps."""
     asked = checked_endpoint(body)
-    access.check_secrets(caller, asked.config)
+    access.check_config(caller, asked.config)
     operations.create_endpoint(caller.workspace, person(caller.user), asked)
 
 
 def update_config(found: OpenEndpoint, config: Json) -> None:
     """Begin a config update from the body that the REST API takes. Raises an ApiError whose message helps."""
     asked = checked_config(config)
-    access.check_secrets(found.caller, asked)
+    access.check_config(found.caller, asked)
     operations.update_config(found.caller.workspace, found.name, asked)
 
 

@@ -1,10 +1,7 @@
 """HTTP to the MLflow server on its UNIX socket: one workspace at a time, errors as the site's own."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -66,23 +63,6 @@ class MlflowHttp:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def upload(self, workspace: str, path: str, content: bytes) -> None:
-        """Store one artifact; `path` is relative to the artifact root."""
-        self._send(workspace, "PUT", artifact_url(path), content=content)
-
-    @contextmanager
-    def download(self, workspace: str, path: str) -> Iterator[httpx.Response]:
-        """One artifact as an open response whose body has not been read."""
-        headers = {WORKSPACE_HEADER: workspace, "Accept-Encoding": "identity"}
-        try:
-            with self._http.stream("GET", artifact_url(path), headers=headers) as response:
-                if response.is_error:
-                    response.read()
-                raise_for_answer(response)
-                yield response
-        except httpx.TransportError as error:
-            raise TemporarilyUnavailable(STARTING) from error
-
     def _send(self, workspace: str | None, method: str, path: str, **content: Any) -> httpx.Response:
         headers = {} if workspace is None else {WORKSPACE_HEADER: workspace}
         try:
@@ -91,10 +71,6 @@ class MlflowHttp:
             raise TemporarilyUnavailable(STARTING) from error
         raise_for_answer(response)
         return response
-
-
-def artifact_url(path: str) -> str:
-    return f"/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
 
 
 def raise_for_answer(response: httpx.Response) -> None:

@@ -78,9 +78,13 @@ class MlflowStore:
 
     # --- artifacts of runs, logged models and traces ----------------------------------------------
 
-    def _logged_model_uri(self, workspace_id: str, model_id: str) -> str:
-        found = self._call(workspace_id, "GET", f"{API}/logged-models/{quote(model_id, safe='')}")
-        return str(found["model"]["info"]["artifact_uri"])
+    def logged_model(self, workspace_id: str, model_id: str) -> dict[str, Any]:
+        """What MLflow knows of a logged model: artifact_uri, source_run_id and more. Raises ResourceDoesNotExist."""
+        self.ensure_workspace(workspace_id)
+        found: dict[str, Any] = self._call(workspace_id, "GET", f"{API}/logged-models/{quote(model_id, safe='')}")["model"][
+            "info"
+        ]
+        return found
 
     def _run_uri(self, workspace_id: str, run_and_path: str) -> str:
         run_id, _, path = run_and_path.partition("/")
@@ -97,7 +101,7 @@ class MlflowStore:
         if kind == "run":
             uri = self._run_uri(workspace_id, id_).rstrip("/")
         elif kind == "logged_model":
-            uri = self._logged_model_uri(workspace_id, id_)
+            uri = str(self.logged_model(workspace_id, id_)["artifact_uri"])
         else:
             found = self._call(workspace_id, "GET", f"/api/3.0/mlflow/traces/{quoted}")
             uri = str(found["trace"]["trace_info"].get("tags", {}).get("mlflow.artifactLocation", ""))

@@ -106,13 +106,12 @@ def create_version(caller: Caller, asked: Asked) -> Answer:
     model = registered_models.find_model(caller.workspace, asked["name"])
     version_files.may_register(caller, model)
     source = sources.checked_source(asked.get("source"))
-    folder = sources.source_folder(caller, source)
-    versions.check_files(model, folder)
-    facts = {"source": source, "comment": asked["description"], "tags": tags_of(asked)}
-    pending = versions.add_version(
-        model, person(caller.user), **facts, **{k: asked[k] for k in ("run_id", "run_link", "model_id")}
-    )
-    ready = versions.register_copy(pending, folder, person(caller.user))
+    found = sources.find_source(caller, source, asked["model_id"])
+    versions.check_files(model, found.folder)
+    facts = {"source": source, "comment": asked["description"], "tags": tags_of(asked), "run_link": asked["run_link"]}
+    made_by = {"run_id": asked["run_id"] or found.run_id, "model_id": asked["model_id"] or found.model_id}
+    pending = versions.add_version(model, person(caller.user), **facts, **made_by)
+    ready = versions.register_copy(pending, found.folder, person(caller.user))
     origins.note_origins(ready)
     return {"model_version": mlflow_version(ready)}
 

@@ -1,4 +1,4 @@
-"""Read and adapt an MLmodel file: plain YAML and JSON, never the model itself."""
+"""Read an MLmodel file: plain YAML and JSON, never the model itself."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -46,14 +46,6 @@ def described_model(content: bytes) -> dict[str, Any]:
     signature = _document(content).get("signature")
     sides = signature if isinstance(signature, dict) else {}
     return {**asdict(found), "has_inputs": bool(sides.get("inputs")), "has_outputs": bool(sides.get("outputs"))}
-
-
-def with_model_id(content: bytes, model_id: str) -> bytes:
-    """The same MLmodel file for a copy of the model under another logged-model id."""
-    document = _document(content)
-    document |= {"model_id": model_id, "artifact_path": f"models:/{model_id}"}
-    document.pop("run_id", None)
-    return yaml.safe_dump(document, sort_keys=False).encode()
 
 
 def _document(content: bytes) -> dict[str, Any]:

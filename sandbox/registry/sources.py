@@ -1,17 +1,22 @@
 """Where a version's files come from: the source that a client names, as a folder of this workspace on disk."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from django.conf import settings
 
 from sandbox.errors import ApiError, InvalidParameterValue, ResourceDoesNotExist, TemporarilyUnavailable
 from sandbox.registry import mlflow_store, version_files
 from sandbox.registry.aliases import version_by_alias
-from sandbox.registry.artifact_paths import SCHEME, checked_path, path_of_uri, workspace_folder
+from sandbox.registry.artifact_paths import SCHEME, checked_path, path_of_uri
 from sandbox.registry.mlflow_store import mlflow_workspace
 from sandbox.registry.versions import Status, get_version
 from sandbox.workspaces.members import Caller
+
+Answer = TypeVar("Answer")
 
 MAX_SOURCE_CHARACTERS = 1000
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})")
@@ -19,11 +24,19 @@ _VERSION = re.compile(r"models:/([^/@]+)/([0-9]{1,9})")
 _ALIAS = re.compile(r"models:/([^/@]+)@([^/@]+)")
 _RUN = re.compile(r"runs:/([0-9a-zA-Z]{1,64})(?:/(.*))?")
 _DBFS = re.compile(r"dbfs:/databricks/mlflow-tracking/[0-9]+/(?:(logged_models)/)?([0-9a-zA-Z-]{1,64})/artifacts(?:/(.*))?")
-_LEFT_BY_TRACKING = f"{SCHEME}/"
 
 
-def source_folder(caller: Caller, source: str) -> Path:
-    """The folder with the MLmodel file that the source names, for a caller who may read it.
+@dataclass(frozen=True)
+class Source:
+    """A folder with an MLmodel file, and what made it as far as that is known (empty otherwise)."""
+
+    folder: Path
+    run_id: str = ""
+    model_id: str = ""
+
+
+def find_source(caller: Caller, source: str, model_id: str = "") -> Source:
+    """What the source names, for a caller who may read it; `model_id` is the logged model that the client says it is.
 
     Sources: `models:/<logged model id>`, `models:/<name>/<version>`, `models:/<name>@<alias>`, `runs:/<run id>/<path>`, and the
     addresses that the tracking server gives for artifacts (`mlflow-artifacts:/…`, `dbfs:/databricks/mlflow-tracking/…`).
@@ -32,13 +45,13 @@ def source_folder(caller: Caller, source: str) -> Path:
         InvalidParameterValue: the source lies elsewhere, climbs, or has no MLmodel file.
         ResourceDoesNotExist: this workspace has no such run, logged model or version.
     """
-    folder = _registered(caller, source) or _artifacts(caller.workspace.id, source)
-    mlmodel = folder / "MLmodel"
+    found = _registered(caller, source) or _logged(caller.workspace.id, source, model_id)
+    mlmodel = found.folder / "MLmodel"
     if mlmodel.is_symlink() or not mlmodel.is_file():
         raise InvalidParameterValue(
             f"There is no model at '{source[:200]}': it has no MLmodel file. Log the model first, then register it."
         )
-    return folder
+    return found
 
 
 def checked_source(source: object) -> str:
@@ -48,8 +61,8 @@ def checked_source(source: object) -> str:
     return source
 
 
-def _registered(caller: Caller, source: str) -> Path | None:
-    """The folder of another registered version; None when the source names none."""
+def _registered(caller: Caller, source: str) -> Source | None:
+    """Another registered version; None when the source names none."""
     if match := _VERSION.fullmatch(source):
         version = get_version(caller, match[1], match[2])
     elif match := _ALIAS.fullmatch(source):
@@ -58,40 +71,52 @@ def _registered(caller: Caller, source: str) -> Path | None:
         return None
     if version.status != Status.READY:
         raise InvalidParameterValue(f"'{source[:200]}' is {version.status}: only READY versions can be copied.")
-    return version_files.version_folder(version)
+    return Source(version_files.version_folder(version), version.run_id, version.model_id)
 
 
-def _artifacts(workspace_id: str, source: str) -> Path:
-    below = checked_path(_path_below_root(workspace_id, source))
-    if not below.startswith(workspace_folder(mlflow_workspace(workspace_id)) + "/"):
-        raise _elsewhere(source)
-    folder: Path = settings.MLFLOW_DIR / "artifacts" / below
-    return folder
-
-
-def _path_below_root(workspace_id: str, source: str) -> str:
-    """The artifact path that the source names; MLflow itself says what belongs to the workspace."""
+def _logged(workspace_id: str, source: str, model_id: str) -> Source:
+    """What the MLflow server keeps; it says itself what belongs to the workspace."""
     if match := _LOGGED_MODEL.fullmatch(source):
-        return _asked(workspace_id, "logged_model", match[1])
+        return _of_logged_model(workspace_id, match[1])
     if match := _DBFS.fullmatch(source):
-        kind = "logged_model" if match[1] else "run"
-        return _asked(workspace_id, kind, match[2], match[3] or "")
+        inside = checked_path(match[3] or "")
+        return _of_logged_model(workspace_id, match[2], inside) if match[1] else _of_run(workspace_id, match[2], inside)
     if match := _RUN.fullmatch(source):
-        return _asked(workspace_id, "run", match[1], match[2] or "")
-    if source.startswith(_LEFT_BY_TRACKING):
-        return path_of_uri(mlflow_workspace(workspace_id), source)
-    raise _elsewhere(source)
+        return _of_run(workspace_id, match[1], checked_path(match[2] or ""))
+    if not source.startswith(f"{SCHEME}/"):
+        raise _elsewhere(source)
+    folder = _on_disk(workspace_id, source)
+    return replace(_of_logged_model(workspace_id, model_id), folder=folder) if model_id else Source(folder)
 
 
-def _asked(workspace_id: str, kind: str, id_: str, inside: str = "") -> str:
-    inside = checked_path(inside)
+def _of_logged_model(workspace_id: str, model_id: str, inside: str = "") -> Source:
+    info = _asked("logged model", model_id, lambda: mlflow_store.store().logged_model(workspace_id, model_id))
+    folder = _on_disk(workspace_id, str(info["artifact_uri"])) / inside
+    return Source(folder, str(info.get("source_run_id", "")), model_id)
+
+
+def _of_run(workspace_id: str, run_id: str, inside: str) -> Source:
+    path = _asked("run", run_id, lambda: mlflow_store.store().artifact_path(workspace_id, "run", run_id))
+    return Source(_artifact_root() / path / inside, run_id)
+
+
+def _on_disk(workspace_id: str, uri: str) -> Path:
+    return _artifact_root() / path_of_uri(mlflow_workspace(workspace_id), uri)
+
+
+def _artifact_root() -> Path:
+    root: Path = settings.MLFLOW_DIR / "artifacts"
+    return root
+
+
+def _asked(what: str, id_: str, ask: Callable[[], Answer]) -> Answer:
+    """What the MLflow server knows. Raises ResourceDoesNotExist, TemporarilyUnavailable."""
     try:
-        root = mlflow_store.store().artifact_path(workspace_id, kind, id_)
+        return ask()
     except TemporarilyUnavailable:
         raise
     except ApiError:
-        raise ResourceDoesNotExist(f"There is no {kind.replace('_', ' ')} '{id_}' in this workspace.") from None
-    return f"{root}/{inside}".rstrip("/")
+        raise ResourceDoesNotExist(f"There is no {what} '{id_}' in this workspace.") from None
 
 
 def _elsewhere(source: str) -> InvalidParameterValue:

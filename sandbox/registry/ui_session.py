@@ -33,5 +33,5 @@ def who_is_signed_in(scope: dict[str, Any]) -> Who | None:
 
 @login_required
 def without_mlflow(request: HttpRequest) -> HttpResponse:
-    """The address of MLflow's pages where only Django runs, as in tests: it gives the address its name, and says what is missing."""
+    """The address of MLflow's pages where only Django runs, as in tests: gives it its name and says what is missing."""
     return HttpResponse("MLflow's pages need the whole site: start it with `make run`.\n", "text/plain", 503)

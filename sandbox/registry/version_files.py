@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from sandbox.catalog import access
-from sandbox.catalog.models import ModelVersion, Securable
+from sandbox.catalog.models import ModelVersion, Securable, SecurableType
 from sandbox.errors import InvalidState, PermissionDenied
 from sandbox.workspaces.members import Caller
 
@@ -103,6 +103,14 @@ def remove(version: ModelVersion) -> None:
     final = model_folder(version.registered_model) / str(version.version)
     for folder in (final, final.with_name(final.name + _PENDING)):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_orphans() -> None:
+    """Remove the folders of models that are gone: deleted with their workspace, or by a process that was killed meanwhile."""
+    kept = set(Securable.objects.filter(securable_type=SecurableType.MODEL).values_list("id", flat=True))
+    for folder in root().glob("*/*"):
+        if folder.name not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync_tree(folder: Path) -> None:

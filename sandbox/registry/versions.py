@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from sandbox.catalog.models import ModelAlias, ModelDetail, ModelVersion, Securable
 from sandbox.errors import ApiError, InvalidParameterValue, InvalidState, ResourceDoesNotExist, ResourceExhausted
+from sandbox.files import quota
 from sandbox.registry import version_files
 from sandbox.registry.mlmodel import described_model
 from sandbox.registry.registered_models import MAX_TAGS, checked_comment, checked_tag, find_model, get_model, own_model
@@ -118,7 +119,10 @@ def finalize(caller: Caller, name: str, number: str | int) -> ModelVersion:
 
 def register_copy(version: ModelVersion, source: Path, by: str) -> ModelVersion:
     """Fill a pending version with the files of `source` and make it READY; what goes wrong makes it FAILED_REGISTRATION."""
+    workspace_id = version.registered_model.workspace_id
+    size = sum(path.stat().st_size for path in version_files.files_of(source))
     try:
+        quota.take(workspace_id, size)
         version_files.copy_in(source, version)
         return make_ready(version, by)
     except ApiError as error:
@@ -230,13 +234,14 @@ def _check_tags(tags: dict[str, str]) -> None:
 
 
 def give_up_unfinished(now: datetime) -> int:
-    """End registrations that got no file for an hour; returns how many."""
+    """End registrations that got no file for an hour, and remove files that belong to no model; returns how many ended."""
     old = ModelVersion.objects.select_related("registered_model").filter(
         status=Status.PENDING_REGISTRATION, updated_at__lt=now - PENDING_FOR
     )
     given_up = [version for version in old if _last_file(version) < now - PENDING_FOR and _fail(version, NEVER_FINISHED)]
     for version in given_up:
         log.info("registration of %s version %s was given up", version.registered_model.full_name, version.version)
+    version_files.remove_orphans()
     return len(given_up)
 
 

@@ -5,9 +5,11 @@ with the endpoint; everybody else has nothing until it is given [docs: serving-e
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from sandbox import live
 from sandbox.errors import PermissionDenied, ResourceDoesNotExist
+from sandbox.registry.registered_models import get_model
 from sandbox.serving.inputs import ConfigInput
 from sandbox.serving.models import Endpoint, EndpointPermission, PermissionLevel
 from sandbox.workspaces import members
@@ -49,14 +51,18 @@ def require(caller: Caller, name: str, level: PermissionLevel) -> None:
     require_level(endpoint, caller, level)
 
 
-def check_secrets(caller: Caller, config: ConfigInput) -> None:
-    """Whoever lets an endpoint read a secret must be able to read it; secrets are for admins [docs: secret ACLs].
+def check_config(caller: Caller, config: ConfigInput) -> None:
+    """Whoever lets an endpoint read a secret or run a model must be allowed to do that herself.
 
-    Raises PermissionDenied.
+    Secrets are for admins [docs: secret ACLs]; models need EXECUTE [docs: Manage model lifecycle in Unity Catalog].
+    Raises PermissionDenied; of a model that is not there the operation tells.
     """
     if caller.is_admin:
         return
     for entity in config.entities:
+        if entity.entity_name:
+            with suppress(ResourceDoesNotExist):
+                get_model(caller, entity.entity_name)
         if entity.external_model or any(REFERENCE.match(value) for value in entity.environment_vars.values()):
             raise PermissionDenied(
                 f"Served entity {entity.name} refers to secrets of the workspace, which its admins may read. Ask one of them."

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from sandbox import live
 from sandbox.connections import redis_client
+from sandbox.registry import versions
 from sandbox.serving import compute, nodes, rollout, snapshot
 from sandbox.serving.models import Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces import operations as workspaces
@@ -45,6 +46,7 @@ def sweep() -> None:
     _withdraw_endpoints()
     _stop_replicas()
     _place_what_waits()
+    versions.give_up_unfinished(timezone.now())
     redis.set(SWEPT_KEY, run_id)
 
 

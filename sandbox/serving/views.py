@@ -55,7 +55,7 @@ def endpoints(request: Request) -> Response:
     caller = caller_of(request)
     if request.method == "POST":
         asked = read_endpoint(request.data)
-        access.check_secrets(caller, asked.config)
+        access.check_config(caller, asked.config)
         return _shown(caller, operations.create_endpoint(caller.workspace, person(caller.user), asked))
     found = operations.list_endpoints(caller.workspace)
     levels = access.levels_of(found, caller)
@@ -73,7 +73,7 @@ def endpoint(request: Request, caller: Caller, name: str) -> Response:
 @endpoint_view(PUT=CAN_MANAGE)
 def config(request: Request, caller: Caller, name: str) -> Response:
     asked = read_config(request.data)
-    access.check_secrets(caller, asked)
+    access.check_config(caller, asked)
     return _shown(caller, operations.update_config(caller.workspace, name, asked))
 
 

@@ -228,3 +228,17 @@ def test_a_folder_of_a_model_version_is_no_place_for_others(named: Rest, eve: Re
     eve.ok("POST", OSS + "registered-models/create", {"name": NAME})
     body = {"name": NAME, "source": f"models:/{NAME}/{version}"}
     assert eve.refused("POST", OSS + "model-versions/create", body) == GONE
+
+
+def test_files_of_models_that_are_gone_are_swept(named: Rest, model_dir: Callable[..., Path]) -> None:
+    from sandbox.registry.version_files import model_folder, root
+    from sandbox.registry.versions import give_up_unfinished
+
+    kept = upload(named, create(named), model_dir())
+    for orphan in (root() / ("9" * 32) / "m" / "1", root() / named.workspace.id / "gone" / "2.pending"):
+        shutil.copytree(kept, orphan)
+    give_up_unfinished(timezone.now())
+    assert kept.is_dir()
+    assert {path.parent.name + "/" + path.name for path in root().glob("*/*")} == {
+        f"{named.workspace.id}/{model_folder(row(named, '1').registered_model).name}"
+    }

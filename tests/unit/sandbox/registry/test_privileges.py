@@ -142,3 +142,13 @@ def test_in_the_workspace_registry_everybody_reads_and_the_owner_changes(ada: Re
 def test_nobody_gets_in_without_a_token(ada: Rest) -> None:
     nobody = Rest(ada.workspace, ada.user, "dapi-wrong")
     assert nobody.refused("GET", OSS + "registered-models/search") == (401, "UNAUTHENTICATED")
+
+
+def test_only_who_may_load_a_model_may_serve_it(aliased: Rest, bob: Rest) -> None:
+    entity = {"entity_name": NAME, "entity_version": "1", "workload_size": "Small", "scale_to_zero_enabled": True}
+    body = {"name": "bobs", "config": {"served_entities": [entity]}}
+    status, answer = bob.call("POST", "/api/2.0/serving-endpoints", body)
+    assert (status, answer["error_code"]) == (403, "PERMISSION_DENIED")
+    assert "EXECUTE" in answer["message"]
+    grant(bob, "EXECUTE", NAME)
+    assert bob.ok("POST", "/api/2.0/serving-endpoints", body)["name"] == "bobs"

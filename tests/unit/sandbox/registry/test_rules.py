@@ -5,7 +5,7 @@ import pytest
 from sandbox.errors import InvalidParameterValue, InvalidState
 from sandbox.registry.artifact_paths import path_of_uri, scoped_path
 from sandbox.registry.body_rules import checked_body, checked_query
-from sandbox.registry.mlmodel import describe_mlmodel, with_model_id
+from sandbox.registry.mlmodel import describe_mlmodel
 from sandbox.registry.routes import Kind, Route, find_route
 
 OWN = "workspaces/ws-a"
@@ -86,10 +86,3 @@ def test_a_trace_cannot_choose_its_place() -> None:
 def test_a_broken_mlmodel_is_a_sentence(content: bytes) -> None:
     with pytest.raises(InvalidState, match="MLmodel"):
         describe_mlmodel(content)
-
-
-def test_a_copy_gets_its_own_id() -> None:
-    adapted = with_model_id(b"run_id: r\nmodel_id: old\nflavors:\n  sklearn: {}\n", "m-new")
-    assert b"model_id: m-new" in adapted
-    assert b"run_id" not in adapted
-    assert describe_mlmodel(adapted).flavor == "sklearn"
