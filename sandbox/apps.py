@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 
 if TYPE_CHECKING:
+    from sandbox.catalog.functions import Definition
     from sandbox.catalog.hooks import SystemTable
+    from sandbox.workspaces.members import Caller
 
 
 class SandboxConfig(AppConfig):
@@ -13,13 +15,20 @@ class SandboxConfig(AppConfig):
 
     def ready(self) -> None:
         """What lower services cannot know is handed to them: serving hears of people, the catalog has others fill its tables."""
-        from sandbox.catalog.hooks import lend_system_table
+        from sandbox.catalog.hooks import lend_system_table, use_function_check
         from sandbox.serving.permissions import people_have_changed
         from sandbox.workspaces.members import people_changed
 
         people_changed.connect(people_have_changed, dispatch_uid="serving.permissions")
+        use_function_check(_check_function)
         lend_system_table("system.serving.served_entities", _served_entities)
         lend_system_table("system.serving.endpoint_usage", _endpoint_usage)
+
+
+def _check_function(caller: "Caller", definition: "Definition") -> None:
+    from sandbox.sql.function_check import check
+
+    check(caller, definition)
 
 
 def _served_entities() -> "SystemTable":

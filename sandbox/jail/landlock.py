@@ -32,8 +32,8 @@ def landlock_version(libc: ctypes.CDLL) -> int:
 def restrict_files(
     libc: ctypes.CDLL, readable: Iterable[str], writable: Iterable[str] = (), programs: Iterable[str] = ()
 ) -> int:
-    """Confine the calling thread to reading beneath `readable` (missing paths are skipped), and writing beneath `writable`; of all
-    files it may only run `programs`.
+    """Confine the calling thread to reading beneath `readable` (missing paths are skipped), writing beneath `writable`, and
+    running `programs`.
 
     Handles every right that the kernel knows, so that all else is refused. Needs no_new_privs.
     Returns the ABI version. Raises JailRefused.

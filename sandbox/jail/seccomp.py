@@ -84,8 +84,9 @@ def _guards(may_write: bool) -> dict[str, list[Instruction]]:
 
 
 def filter_program(machine: str, *, may_write: bool = False, may_execute: bool = False) -> list[Instruction]:
-    """The filter for the calling process (it knows its own process number). `may_write`: it has a scratch folder. `may_execute`: it
-    becomes another program, and Landlock says which.
+    """The filter for the calling process (it knows its own process number).
+
+    `may_write`: it has a scratch folder. `may_execute`: it becomes another program, and Landlock says which.
 
     Raises JailRefused for a machine whose system call numbers are not known.
     """

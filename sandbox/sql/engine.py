@@ -131,9 +131,7 @@ class _Statement:
         with open_database() as connection:
             self._prepare(connection)
             relation = connection.sql(f"SELECT * FROM ({sql}) LIMIT 0")  # noqa: S608 - translated, in the jail
-            found = [
-                [name, databricks_type(kind)[1]] for name, kind in zip(relation.columns, relation.types, strict=True)
-            ]
+            found = [[name, databricks_type(kind)[1]] for name, kind in zip(relation.columns, relation.types, strict=True)]
         if plan["columns"] and len(plan["columns"]) != len(found):
             raise Refused(
                 f"[CREATE_VIEW_COLUMN_ARITY_MISMATCH] The view names {len(plan['columns'])} columns, its query has {len(found)}."

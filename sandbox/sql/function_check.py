@@ -1,6 +1,6 @@
 """Checks the text of a function before the catalog keeps it: the same for SQL's CREATE FUNCTION and the REST API."""
 
-from sandbox.catalog import functions, hooks
+from sandbox.catalog import functions
 from sandbox.catalog.functions import Definition
 from sandbox.errors import InvalidParameterValue
 from sandbox.sql import python_functions
@@ -15,8 +15,3 @@ def check(caller: Caller, definition: Definition) -> None:
         python_functions.check(definition.body, [each.name for each in definition.parameters])
     except python_functions.FunctionFailed as failure:
         raise InvalidParameterValue(f"[INVALID_UDF] The Python function cannot be created. {failure}") from None
-
-
-def use() -> None:
-    """Have the catalog check functions that come by REST."""
-    hooks.use_function_check(check)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.catalog import access, captured, delta, functions, securables, tables
 from sandbox.catalog.models import Securable, SecurableType
-from sandbox.errors import ApiError, PermissionDenied, ResourceDoesNotExist
+from sandbox.errors import ApiError, InvalidParameterValue, PermissionDenied, ResourceDoesNotExist
 from sandbox.sql.dialect_keys import key
 from sandbox.sql.parquet import parquet_bytes
 from sandbox.workspaces.members import Caller
@@ -109,11 +109,11 @@ def _version(folder: Path, argument: Any) -> int | None:
 
 
 def moment(text: str) -> dt.datetime:
-    """A time as SQL writes it, in UTC unless it says otherwise. Raises PermissionDenied never, ResourceDoesNotExist for no time."""
+    """A time as SQL writes it, in UTC unless it says otherwise. Raises InvalidParameterValue."""
     try:
         found = dt.datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ResourceDoesNotExist(f"'{text[:60]}' is not a time such as 2026-01-31 12:00:00.") from None
+        raise InvalidParameterValue(f"'{text[:60]}' is not a time such as 2026-01-31 12:00:00.") from None
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
@@ -196,5 +196,3 @@ def _suggestion(caller: Caller, name: str) -> str:
 
 def _ticked(name: str) -> str:
     return ".".join(f"`{part}`" for part in name.split("."))
-
-

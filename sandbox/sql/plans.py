@@ -110,12 +110,13 @@ def _create_view(job: Job) -> Done:
     found = [Column(str(name), str(type_text).lower()) for name, type_text in plan["found"]]
     if plan["columns"]:
         found = [
-            Column(str(name), each.type_text, True, str(comment)) for (name, comment), each in zip(plan["columns"], found, strict=True)
+            Column(str(name), each.type_text, True, str(comment))
+            for (name, comment), each in zip(plan["columns"], found, strict=True)
         ]
     text = str(plan["query"])
     if plan["columns"]:
         names = ", ".join("`" + column.name.replace("`", "``") + "`" for column in found)
-        text = f"SELECT * FROM ({text}) AS `view`({names})"
+        text = f"SELECT * FROM ({text}) AS `view`({names})"  # noqa: S608 - parsed in the jail only, as all of it
     view = tables.create_view(
         job.caller,
         job.name,
@@ -146,7 +147,10 @@ def _create_function(job: Job) -> Done:
     plan = job.plan
     parameters = tuple(
         functions.Parameter(
-            str(each["name"]), str(each["type_text"]), None if each["default"] is None else str(each["default"]), str(each["comment"])
+            str(each["name"]),
+            str(each["type_text"]),
+            None if each["default"] is None else str(each["default"]),
+            str(each["comment"]),
         )
         for each in plan["parameters"]
     )
@@ -237,7 +241,9 @@ def _change_rows(job: Job) -> Done:
     if any(counts.values()):
         table_rows.change_rows(job.caller, job.name, before, changes, operation, str(job.plan["predicate"]))
     total = sum(counts.values())
-    done = counted(num_affected_rows=total, **({f"num_{key}_rows": n for key, n in counts.items()} if operation == "MERGE" else {}))
+    done = counted(
+        num_affected_rows=total, **({f"num_{key}_rows": n for key, n in counts.items()} if operation == "MERGE" else {})
+    )
     return Done(operation, done.columns, done.rows, name)
 
 

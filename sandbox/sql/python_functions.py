@@ -126,7 +126,11 @@ class _Workers:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         program = launcher(folder, json.dumps(_LIMITS.to_dict()), str(Path(sysconfig.get_path("scripts")) / "monty"))
         self._pool = monty.Monty(
-            binary_path=program, min_processes=0, max_processes=WORKERS, request_timeout=_REQUEST_TIMEOUT_S, max_checkouts_per_worker=50
+            binary_path=program,
+            min_processes=0,
+            max_processes=WORKERS,
+            request_timeout=_REQUEST_TIMEOUT_S,
+            max_checkouts_per_worker=50,
         )
         # the kernel ends a jailed process together with the thread that started it, so these threads stay
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="python-functions")

@@ -27,8 +27,12 @@ _MACRO_NAMES = {
     "ai_query": "ai_query",
 }
 _CLASSES = (
-    (re.compile(r"Could not convert|Conversion failed|Could not cast|date field value out of range|invalid timestamp|invalid date"),
-     "CAST_INVALID_INPUT"),
+    (
+        re.compile(
+            r"Could not convert|Conversion failed|Could not cast|date field value out of range|invalid timestamp|invalid date"
+        ),
+        "CAST_INVALID_INPUT",
+    ),
     (re.compile(r"out of range|Overflow"), "ARITHMETIC_OVERFLOW"),
     (re.compile(r"must appear in the GROUP BY clause"), "MISSING_AGGREGATION"),
     (re.compile(r"Ambiguous reference"), "AMBIGUOUS_REFERENCE"),
@@ -36,6 +40,7 @@ _CLASSES = (
     (re.compile(r"more than one row returned by a subquery|Scalar subquery", re.IGNORECASE), "SCALAR_SUBQUERY_TOO_MANY_ROWS"),
 )
 """Error classes of Databricks for what the engine says [docs: Error conditions in Databricks]."""
+_UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
 _OWN = re.compile(r"\[(?:[A-Z_]+\.?)+\] .*", re.DOTALL)
 
 
@@ -50,7 +55,7 @@ def friendly(kind: str, message: str) -> tuple[str, str]:
         return "DEADLINE_EXCEEDED", "The statement took too long and was stopped."
     if "expression depth" in message:
         return "BAD_REQUEST", "The statement is nested too deeply."
-    text = _POSITION.sub("", message)
+    text = _POSITION.sub("", _UDF.sub("", message))
     text = re.sub(r"^\w[\w ]* Error: ", "", text)
     text = re.split(r"\n\n|\n?\tCandidate functions", text)[0].replace("\n", " ")
     text = _PATH.sub("…", text)

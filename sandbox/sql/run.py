@@ -143,8 +143,18 @@ class _Run:
         if done.target:
             for source in plan.get("reads", []):
                 if source != done.target:
-                    lineage.record(self.caller.workspace, *(lineage.Node(lineage.Kind.TABLE, name) for name in (source, done.target)))
-        return self._shown(done.columns, done.rows[: self.limits.max_rows], len(done.rows) > self.limits.max_rows, done.statement_type)
+                    lineage.record(
+                        self.caller.workspace, *(lineage.Node(lineage.Kind.TABLE, name) for name in (source, done.target))
+                    )
+        return self._shown(
+            done.columns, done.rows[: self.limits.max_rows], len(done.rows) > self.limits.max_rows, done.statement_type
+        )
+
+    def _note_lineage(self, sources: list[str], target: str) -> None:
+        for source in sources:
+            if source != target:
+                nodes = (lineage.Node(lineage.Kind.TABLE, name) for name in (source, target))
+                lineage.record(self.caller.workspace, *nodes)
 
     def _shown(self, columns: tuple[SqlColumn, ...], rows: list[Any], truncated: bool, statement_type: str) -> SqlResult:
         return SqlResult(columns, rows, truncated, time.monotonic() - self.began, statement_type)

@@ -57,7 +57,9 @@ def _show(caller: Caller, plan: Plan) -> Shown:
     if what == "CATALOGS":
         return _table("catalog", ([each.name] for each in containers.list_catalogs(caller) if fits(each.name)))
     if what == "SCHEMAS":
-        return _table("databaseName", ([each.name] for each in containers.list_schemas(caller, quoted(inside)) if fits(each.name)))
+        return _table(
+            "databaseName", ([each.name] for each in containers.list_schemas(caller, quoted(inside)) if fits(each.name))
+        )
     schema = inside.rpartition(".")[2]
     if what in {"TABLES", "VIEWS"}:
         found = [each for each in tables.list_tables(caller, quoted(inside)) if fits(each.name)]
@@ -66,7 +68,9 @@ def _show(caller: Caller, plan: Plan) -> Shown:
             return _table("namespace viewName isTemporary:BOOLEAN", ([schema, each.name, False] for each in views))
         return _table("database tableName isTemporary:BOOLEAN", ([schema, each.name, False] for each in found))
     if what == "FUNCTIONS":
-        return _table("function", ([each.full_name] for each in functions.list_functions(caller, quoted(inside)) if fits(each.name)))
+        return _table(
+            "function", ([each.full_name] for each in functions.list_functions(caller, quoted(inside)) if fits(each.name))
+        )
     rows = ([schema, each.name] for each in volumes.list_volumes(caller, quoted(inside)) if fits(each.name))
     return _table("database volume_name", rows)
 
@@ -92,7 +96,9 @@ def _properties(table: Securable) -> dict[str, str]:
 def _show_grants(caller: Caller, plan: Plan) -> Shown:
     securable = securables.find(caller.workspace, SecurableType(str(plan["kind"])), _name(plan))
     found = grants.effective(caller, securable, str(plan["principal"]) or None)
-    rows = ([each.principal, each.privilege.replace("_", " "), each.source.securable_type, each.source.full_name] for each in found)
+    rows = (
+        [each.principal, each.privilege.replace("_", " "), each.source.securable_type, each.source.full_name] for each in found
+    )
     return _table("Principal ActionType ObjectType ObjectKey", rows)
 
 
@@ -104,14 +110,23 @@ def _show_create_table(caller: Caller, plan: Plan) -> Shown:
         return _table("createtab_stmt", [[f"CREATE VIEW {name} AS\n{detail.view_definition}"]])
     lines = [_column_line(column) for column in detail.columns]
     if detail.primary_key:
-        keys = ", ".join(f"`{key}`" + (" TIMESERIES" if key in detail.timeseries_columns else "") for key in detail.primary_key)
-        lines.append(f"CONSTRAINT `{detail.primary_key_name}` PRIMARY KEY ({keys})")
+        lines.append(f"CONSTRAINT `{detail.primary_key_name}` {_key_text(table)}")
     text = f"CREATE TABLE {name} (\n  " + ",\n  ".join(lines) + ")\nUSING delta"
     if table.comment:
         text += f"\nCOMMENT {_quoted(table.comment)}"
     if kept := _properties(table):
-        text += "\nTBLPROPERTIES (\n  " + ",\n  ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in sorted(kept.items())) + ")"
+        text += (
+            "\nTBLPROPERTIES (\n  "
+            + ",\n  ".join(f"{_quoted(key)} = {_quoted(value)}" for key, value in sorted(kept.items()))
+            + ")"
+        )
     return _table("createtab_stmt", [[text]])
+
+
+def _key_text(table: Securable) -> str:
+    detail = table.table
+    keys = (f"`{key}`" + (" TIMESERIES" if key in detail.timeseries_columns else "") for key in detail.primary_key)
+    return f"PRIMARY KEY ({', '.join(keys)})"
 
 
 def _column_line(column: dict[str, Any]) -> str:
@@ -150,7 +165,9 @@ def _describe_table(caller: Caller, plan: Plan) -> Shown:
     if plan["extended"]:
         rows += [["", "", ""], ["# Detailed Table Information", "", ""], *_details(table)]
         if table.table.primary_key:
-            keys = ", ".join(f"`{key}`" + (" TIMESERIES" if key in table.table.timeseries_columns else "") for key in table.table.primary_key)
+            keys = ", ".join(
+                f"`{key}`" + (" TIMESERIES" if key in table.table.timeseries_columns else "") for key in table.table.primary_key
+            )
             rows += [["", "", ""], ["# Constraints", "", ""], [table.table.primary_key_name, f"PRIMARY KEY ({keys})", ""]]
     return _table("col_name data_type comment", rows)
 

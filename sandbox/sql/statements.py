@@ -199,7 +199,9 @@ def _lost(caller: Caller, statement_id: str, found: dict[str, Any]) -> dict[str,
     again = kept.load(caller.workspace.id, statement_id)  # it may have ended in between
     if again is not None and again["status"]["state"] in ENDED:
         return again
-    sentence = "The process that ran the statement ended. What it was to change has changed as a whole or not at all. Run it again."
+    sentence = (
+        "The process that ran the statement ended. What it was to change has changed as a whole or not at all. Run it again."
+    )
     found["status"] = {"state": FAILED, "error": {"error_code": "ABORTED", "message": sentence}}
     kept.save(caller.workspace.id, statement_id, found)
     return found

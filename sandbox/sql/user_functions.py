@@ -20,7 +20,7 @@ _AI_QUERY = (
     "CREATE MACRO pg_ai_query_request(r) AS CAST(to_json(r) AS VARCHAR)",
     "CREATE MACRO pg_ai_query_text(a) AS json_extract_string(a, '$.response')",
     "CREATE MACRO pg_ai_query_json(a) AS CAST(json_extract(a, '$.response') AS VARCHAR)",
-    "CREATE MACRO pg_ai_query_answer(a) AS json_transform(a, '{\"response\":\"VARCHAR\",\"errorMessage\":\"VARCHAR\"}')",
+    'CREATE MACRO pg_ai_query_answer(a) AS json_transform(a, \'{"response":"VARCHAR","errorMessage":"VARCHAR"}\')',
 )
 
 
@@ -72,6 +72,8 @@ def _typed(values: list[Any], returns: str, name: str) -> Any:
 def _ai_query(site: Site) -> Callable[[Any, Any, Any, Any], Any]:
     def call(endpoints: Any, requests: Any, parameters: Any, fails: Any) -> Any:
         rows = list(zip(*(column.to_pylist() for column in (endpoints, requests, parameters, fails)), strict=True))
-        return pa.array([None if each is None else json.dumps(each) for each in site.call("ai_query", {"rows": rows})], pa.string())
+        return pa.array(
+            [None if each is None else json.dumps(each) for each in site.call("ai_query", {"rows": rows})], pa.string()
+        )
 
     return call

@@ -9,7 +9,7 @@ from quizzes.proofs.observation import Exchange, Observation
 from quizzes.proofs.programs.program import Program
 
 WAREHOUSE = "proof"
-"""Any id: the sandbox runs statements without a warehouse."""
+"""The one warehouse of every workspace."""
 
 
 def _select(client: ProofClient, statement: str) -> tuple[Exchange, list[list[Any]]]:

@@ -95,7 +95,7 @@ def run_select(scene: Scene, step: Step) -> None:
 
 
 def _run_sql(scene: Scene, statement: str) -> Exchange:
-    return scene.client.http("POST", "/api/2.0/sql/statements", {"statement": statement, "warehouse_id": "any"})
+    return scene.client.http("POST", "/api/2.0/sql/statements", {"statement": statement, "warehouse_id": "sandbox"})
 
 
 def _fill_statement(scene: Scene, statement: str) -> str:

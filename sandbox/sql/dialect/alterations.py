@@ -68,7 +68,7 @@ def _table(reader: Reader) -> Plan:
         if not reader.accept("NONE") and not reader.accept("AUTO"):
             reader.listed(lambda: reader.name())
         return {"do": "nothing"}
-    reader.fail("this change of a table is not supported here")
+    return reader.fail("this change of a table is not supported here")
 
 
 def _add(reader: Reader) -> Plan:
@@ -121,4 +121,4 @@ def _column(reader: Reader) -> Plan:
         return {"do": "set_tags", "column": name, "tags": _tags(reader)}
     if reader.accept("UNSET", "TAGS"):
         return {"do": "unset_tags", "column": name, "tags": reader.listed(reader.string)}
-    reader.fail("COMMENT, SET NOT NULL, DROP NOT NULL, SET TAGS or UNSET TAGS was expected")
+    return reader.fail("COMMENT, SET NOT NULL, DROP NOT NULL, SET TAGS or UNSET TAGS was expected")

@@ -9,7 +9,8 @@ from sandbox.sql.dialect.scope import Scope
 from sandbox.sql.refusals import Refused
 
 Plan = dict[str, Any]
-_AFTER_TYPE = ("NOT", "NULL", "COMMENT", "DEFAULT", "PRIMARY", "CONSTRAINT", "GENERATED", "CHECK", "REFERENCES", "MASK", "COLLATE")
+_REFUSED_OF_COLUMN = ("DEFAULT", "GENERATED", "CHECK", "REFERENCES", "MASK", "COLLATE", "CONSTRAINT")
+_AFTER_TYPE = ("NOT", "NULL", "COMMENT", "PRIMARY", "FIRST", "AFTER", *_REFUSED_OF_COLUMN)
 _LAST_OF_TABLE = "USING, COMMENT, TBLPROPERTIES, CLUSTER BY, PARTITIONED BY"
 
 
@@ -128,7 +129,7 @@ def primary_key(reader: Reader, name: str) -> Plan:
 def column(reader: Reader) -> Plan:
     """name type [NOT NULL] [COMMENT …] [PRIMARY KEY]."""
     found: Plan = {"name": reader.identifier("a column"), "nullable": True, "comment": "", "primary_key": False}
-    found["type_text"] = reader.text_until(*_AFTER_TYPE, "FIRST", "AFTER")
+    found["type_text"] = reader.text_until(*_AFTER_TYPE)
     while True:
         if reader.accept("NOT", "NULL"):
             found["nullable"] = False
@@ -138,7 +139,7 @@ def column(reader: Reader) -> Plan:
             found["primary_key"] = True
         elif reader.accept("NULL"):
             continue
-        elif reader.word() in {"DEFAULT", "GENERATED", "CHECK", "REFERENCES", "MASK", "COLLATE", "CONSTRAINT"}:
+        elif reader.word() in _REFUSED_OF_COLUMN:
             raise Refused(f"{reader.word()} of a column is not supported here.")
         else:
             return found

@@ -177,7 +177,7 @@ _PLACES = (exp.CurrentCatalog, exp.CurrentSchema)
 
 def _is_own(node: exp.Anonymous) -> bool:
     name = node.name.lower()
-    if isinstance(node.parent, exp.Dot) and node.arg_key == "expression" or isinstance(node.parent, exp.Table | exp.Lateral):
+    if (isinstance(node.parent, exp.Dot) and node.arg_key == "expression") or isinstance(node.parent, exp.Table | exp.Lateral):
         return False
     if is_mark(name):
         raise Refused(f"[UNRESOLVED_ROUTINE] The function {name}() is not available here.")
@@ -200,12 +200,10 @@ def _qualified_call(node: exp.Dot) -> list[str]:
     return [left.name, *parts, node.expression.name] if isinstance(left, exp.Identifier) else []
 
 
-def _replace_call(
-    node: exp.Expression, call: exp.Anonymous, parts: list[str], scope: Scope, later: dict[str, Later]
-) -> None:
+def _replace_call(node: exp.Expression, call: exp.Anonymous, parts: list[str], scope: Scope, later: dict[str, Later]) -> None:
     if len(parts) == 1 and parts[0].lower() == "ai_query":
         node.replace(_ai_query(call, scope))
-        return
+        return None
     name = scope.full_name(parts)
     found = scope.find("function", name)
     if found is None:
@@ -292,7 +290,9 @@ def _ai_query(call: exp.Anonymous, scope: Scope) -> exp.Expression:
 def _typed(asked: exp.Expression, type_text: str) -> exp.Expression:
     wanted = exp.DataType.build(type_text, dialect="databricks")
     if wanted.this in {exp.DataType.Type.STRUCT, exp.DataType.Type.ARRAY, exp.DataType.Type.LIST, exp.DataType.Type.MAP}:
-        return exp.FromJson(this=exp.Anonymous(this="pg_ai_query_json", expressions=[asked]), expression=exp.Literal.string(type_text))
+        return exp.FromJson(
+            this=exp.Anonymous(this="pg_ai_query_json", expressions=[asked]), expression=exp.Literal.string(type_text)
+        )
     return exp.cast(exp.Anonymous(this="pg_ai_query_text", expressions=[asked]), wanted)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, ClassVar, NoReturn
 
 from sqlglot.dialects.databricks import Databricks
@@ -87,7 +88,9 @@ class Reader:
             self.fail(f"{what} was expected")
         token = self._tokens[self._at]
         is_quoted = token.token_type == TokenType.IDENTIFIER
-        if not is_quoted and not re.fullmatch(r"\w+", str(token.text)) or token.token_type in _NO_WORDS - {TokenType.IDENTIFIER}:
+        if (not is_quoted and not re.fullmatch(r"\w+", str(token.text))) or token.token_type in _NO_WORDS - {
+            TokenType.IDENTIFIER
+        }:
             self.fail(f"{what} was expected")
         self._at += 1
         return str(token.text)
@@ -136,7 +139,7 @@ class Reader:
         depth, first = 0, self._at
         while not self.is_done:
             word = self.word()
-            if depth == 0 and (word in {",", ")"} or word.split()[:1] and word.split()[0] in stops):
+            if depth == 0 and (word in {",", ")"} or (word.split()[:1] and word.split()[0] in stops)):
                 break
             # `>>` closes two levels of array<array<int>>
             depth += {"(": 1, "<": 1, "[": 1, ")": -1, ">": -1, "]": -1, ">>": -2}.get(word, 0)
@@ -171,7 +174,7 @@ def with_quoted_windows(sql: str) -> str:
         tokens = _Words().tokenize(sql)
     except TokenError:  # whoever parses it says so
         return sql
-    for token, after in reversed(list(zip(tokens, tokens[1:], strict=False))):
+    for token, after in reversed(list(pairwise(tokens))):
         if token.token_type == TokenType.WINDOW and after.token_type == TokenType.L_PAREN:
             sql = f"{sql[: token.start]}`window`{sql[token.end + 1 :]}"
     return sql

@@ -109,7 +109,9 @@ def _width(query: exp.Query) -> int | None:
             first = values.expressions[0]
             return len(first.expressions) if isinstance(first, exp.Tuple) else 1
         return None
-    return None if any(each.find(exp.Star) and not each.find(exp.Count) for each in select.expressions) else len(select.expressions)
+    return (
+        None if any(each.find(exp.Star) and not each.find(exp.Count) for each in select.expressions) else len(select.expressions)
+    )
 
 
 def _cast(value: exp.Expression, name: str, type_text: str) -> exp.Expression:
@@ -223,7 +225,9 @@ class _Merge:
     def queries(self) -> Queries:
         found: Queries = []
         if self.matched:
-            found += self._changes("matched", self.matched, lambda q: q.join(self.source.copy(), on=self.on.copy(), join_type="INNER"))
+            found += self._changes(
+                "matched", self.matched, lambda q: q.join(self.source.copy(), on=self.on.copy(), join_type="INNER")
+            )
         if self.by_source:
             found += self._changes("by_source", self.by_source, lambda q: q.where(self._unmatched(self.source)))
         if self.inserts:
@@ -269,7 +273,9 @@ class _Merge:
             return _cast(next(iter(setting.values())).copy(), *column)
         chosen = exp.Case(this=clause.copy())
         for number, value in setting.items():
-            chosen = chosen.when(exp.Literal.number(number), exp.cast(value.copy(), exp.DataType.build(column[1], dialect="databricks")))
+            chosen = chosen.when(
+                exp.Literal.number(number), exp.cast(value.copy(), exp.DataType.build(column[1], dialect="databricks"))
+            )
         return _cast(chosen.else_(old), *column)
 
     def _inserted(self) -> exp.Query:
@@ -298,7 +304,9 @@ class _Merge:
         values = then.expression.expressions if isinstance(then.expression, exp.Tuple) else [then.expression]
         if len(names) != len(values):
             raise Refused(f"INSERT names {len(names)} columns and gives {len(values)} values.")
-        pairs: list[exp.Expression] = [exp.EQ(this=exp.column(name), expression=value) for name, value in zip(names, values, strict=True)]
+        pairs: list[exp.Expression] = [
+            exp.EQ(this=exp.column(name), expression=value) for name, value in zip(names, values, strict=True)
+        ]
         return _assignments(pairs, self.columns, self.name)
 
 

@@ -84,4 +84,3 @@ class Scope:
         if self.depth >= MAX_DEPTH:
             raise Refused(f"Views and functions are nested more than {MAX_DEPTH} deep, or name themselves: {name}.")
         return replace(self, catalog=catalog, schema=schema, via=name, depth=self.depth + 1, parameters=())
-

@@ -2,7 +2,6 @@
 
 import re
 
-
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
@@ -225,5 +224,3 @@ def _output_name(output: exp.Expression) -> str:
     if isinstance(output, exp.Count) and isinstance(output.this, exp.Star):
         return "count(1)"
     return str(output.sql(dialect="databricks", normalize_functions="lower", comments=False))[:255]
-
-

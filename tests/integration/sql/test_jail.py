@@ -1,95 +1,131 @@
-"""Statements of learners in their jailed process: what they reach, and what happens to those that ask for too much."""
+"""Statements of learners in their jailed processes: what they reach, and what happens to those that ask for too much."""
 
 import resource
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from sandbox.jail.limits import GIB
-from sandbox.sql.run import DEFAULT_LIMITS, SqlFailed, SqlLimits, run_select
+from sandbox.sql.limits import SqlCanceled, SqlFailed, SqlLimits, SqlResult
+from sandbox.sql.run import Stop, run_statement
+from sandbox.workspaces.members import Caller
 from tests.integration.inference_tables.conftest import record, write_rows
 
+pytestmark = pytest.mark.django_db(transaction=True)
 BOMBS: list[dict[str, str]] = yaml.safe_load((Path(__file__).parent / "bombs.yaml").read_text())
+SHORT = SqlLimits(soft_timeout_s=0.7, hard_timeout_s=2.0)
 PROCESS_START_S = 20.0
 """The limits count from the hand-over of the statement; a busy machine may take long to start the process."""
 
 
 @pytest.fixture
-def table(delta_dir: Path) -> Path:
-    write_rows(delta_dir, [record(f"r{n}", t=1_790_000_000.0 + n, req="x" * 100) for n in range(200)])
-    return delta_dir
+def caller(workspace: Any, learner: Any, delta_dir: Path) -> Caller:
+    """Of a workspace with 200 captured requests."""
+    rows = [record(f"r{n}", ws=workspace.id, t=1_790_000_000.0 + n, req="x" * 100) for n in range(200)]
+    write_rows(delta_dir, rows)
+    return Caller(workspace, learner)
 
 
-def test_it_works(table: Path) -> None:
-    result = run_select("ws1", "SELECT status_code, count(*) AS n FROM churn_payload GROUP BY ALL")
-    assert [(column.name, column.type_text) for column in result.columns] == [("status_code", "INT"), ("n", "BIGINT")]
-    assert (result.rows, result.truncated, result.notice) == ([["200", "200"]], False, "")
-
-
-@pytest.mark.parametrize("bomb", BOMBS, ids=[bomb["sql"][:50] for bomb in BOMBS])
-def test_a_bomb_goes_off_in_its_own_process(table: Path, bomb: dict[str, str]) -> None:
-    started = time.monotonic()
+def why(caller: Caller, sql: str) -> str:
     with pytest.raises(SqlFailed) as failure:
-        run_select("ws1", bomb["sql"])
-    assert time.monotonic() - started < DEFAULT_LIMITS.hard_timeout_s + PROCESS_START_S
-    codes = {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"} if bomb["code"] == "any" else {bomb["code"]}
-    assert failure.value.error_code in codes
-    assert "/" not in failure.value.message
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 2 * GIB
-    assert run_select("ws1", "SELECT count(*) FROM churn_payload").rows == [["200"]]
+        run_statement(caller, sql)
+    return failure.value.message
 
 
-def test_tables_of_other_workspaces_are_missing_ones(table: Path) -> None:
-    def why(workspace_id: str, sql: str) -> str:
+def rows(result: SqlResult) -> list[list[str | None]]:
+    return result.rows
+
+
+def test_it_works(caller: Caller) -> None:
+    result = run_statement(caller, "SELECT status_code, count(*) AS n FROM churn_payload GROUP BY ALL")
+    assert [(column.name, column.type_text) for column in result.columns] == [("status_code", "INT"), ("n", "BIGINT")]
+    assert (result.rows, result.truncated) == ([["200", "200"]], False)
+
+
+def test_bombs_go_off_in_their_own_processes(caller: Caller) -> None:
+    for bomb in BOMBS:
+        started = time.monotonic()
         with pytest.raises(SqlFailed) as failure:
-            run_select(workspace_id, sql)
-        return failure.value.message
+            run_statement(caller, bomb["sql"], limits=SHORT)
+        assert time.monotonic() - started < SHORT.hard_timeout_s + PROCESS_START_S, bomb
+        codes = {"RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"} if bomb["code"] == "any" else {bomb["code"], "DEADLINE_EXCEEDED"}
+        assert failure.value.error_code in codes, bomb
+        assert "/" not in failure.value.message, bomb
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < 2 * GIB
+    assert rows(run_statement(caller, "SELECT count(*) FROM churn_payload")) == [["200"]]
 
-    hidden = why("ws2", "SELECT * FROM main.default.churn_payload")
-    assert hidden == why("ws2", "SELECT * FROM main.default.churn_payloae").replace("payloae", "payload")
-    assert "This workspace has no inference table yet." in hidden
-    assert "main.default.churn_payload" in why("ws1", "SELECT * FROM nothing")
+
+def test_canceling_kills_the_process_at_once(caller: Caller) -> None:
+    stop = Stop()
+    running = threading.Event()
+    ended: list[float | str] = []
+
+    def run() -> None:
+        try:
+            run_statement(caller, next(b["sql"] for b in BOMBS if "churn_payload a" in b["sql"]), stop=stop, started=running.set)
+        except SqlCanceled:
+            ended.append(time.monotonic())
+        except SqlFailed as failure:
+            ended.append(failure.message)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert running.wait(PROCESS_START_S)
+    began = time.monotonic()
+    stop.now()
+    thread.join(PROCESS_START_S)
+    assert isinstance(ended[0], float), ended
+    assert ended[0] - began < 2.0
 
 
-def test_an_endpoint_that_was_never_called_has_no_rows(table: Path) -> None:
+def test_tables_of_other_workspaces_are_missing_ones(caller: Caller, stranger: Any) -> None:
+    from sandbox.workspaces.operations import open_workspace
+
+    other = Caller(open_workspace(stranger), stranger)
+    hidden = why(other, "SELECT * FROM main.default.churn_payload")
+    assert hidden == why(other, "SELECT * FROM main.default.churn_payloae").replace("payloae", "payload")
+    assert "TABLE_OR_VIEW_NOT_FOUND" in hidden
+    assert "main.default.churn_payload" in why(caller, "SELECT * FROM nothing")
+
+
+def test_an_endpoint_that_was_never_called_has_no_rows(caller: Caller, delta_dir: Path) -> None:
     from sandbox.inference_tables.delta import CaptureTable
 
-    CaptureTable.open(table / "ws1/main/default/new_payload").make_durable()
-    result = run_select("ws1", "SELECT request, request_time FROM new_payload")
+    CaptureTable.open(delta_dir / caller.workspace.id / "main/default/new_payload").make_durable()
+    result = run_statement(caller, "SELECT request, request_time FROM new_payload")
     assert [column.type_text for column in result.columns] == ["STRING", "TIMESTAMP"]
     assert result.rows == []
 
 
-def test_a_table_beyond_the_budget_is_read_in_part_and_says_so(table: Path) -> None:
-    write_rows(table, [record(f"new{n}", t=1_790_001_000.0 + n) for n in range(10)], transaction=2)
-    sizes = sorted(file.stat().st_size for file in table.rglob("*.parquet"))
-    result = run_select(
-        "ws1", "SELECT count(*), min(databricks_request_id) FROM churn_payload", limits=SqlLimits(input_bytes=sizes[0])
-    )
-    assert result.rows == [["10", "new0"]]
-    assert result.truncated is True
-    assert result.notice == "main.default.churn_payload has 210 rows, the newest 10 were read"
+def test_it_refuses_a_long_statement(caller: Caller) -> None:
+    assert "longer than 20,000 bytes" in why(caller, "SELECT '" + "é" * 10_000 + "'")
 
 
-def test_it_refuses_a_long_statement(table: Path) -> None:
-    with pytest.raises(SqlFailed, match="longer than 20,000 bytes"):
-        run_select("ws1", "SELECT '" + "é" * 10_000 + "'")
+def test_a_result_is_cut_at_10_000_rows_and_5_mb(caller: Caller) -> None:
+    many = run_statement(caller, "SELECT explode(sequence(1, 10001))")
+    assert (len(many.rows), many.truncated) == (10_000, True)
+    large = run_statement(caller, "SELECT repeat('x', 999), explode(sequence(1, 9999))")
+    assert 4_900 < len(large.rows) < 5_001
+    assert large.truncated is True
 
 
-def test_a_result_is_cut_at_10_000_rows_and_5_mb(table: Path) -> None:
-    rows = run_select("ws1", "SELECT explode(sequence(1, 10001))")
-    assert (len(rows.rows), rows.truncated) == (10_000, True)
-    size = run_select("ws1", "SELECT repeat('x', 999), explode(sequence(1, 9999))")
-    assert 4_900 < len(size.rows) < 5_001
-    assert size.truncated is True
-
-
-def test_a_folder_that_is_no_table_name_is_no_table(table: Path) -> None:
-    log = table / "ws1/main/default/x y; drop/_delta_log"
+def test_a_folder_that_is_no_table_name_is_no_table(caller: Caller, delta_dir: Path) -> None:
+    log = delta_dir / caller.workspace.id / "main/default/x y; drop/_delta_log"
     log.mkdir(parents=True)
     (log / "00000000000000000000.json").write_text("{}")
-    assert run_select("ws1", "SELECT count(*) FROM churn_payload").rows == [["200"]]
-    with pytest.raises(SqlFailed, match="TABLE_OR_VIEW_NOT_FOUND"):
-        run_select("ws1", "SELECT * FROM `x y; drop`")
+    assert rows(run_statement(caller, "SELECT count(*) FROM churn_payload")) == [["200"]]
+    assert "TABLE_OR_VIEW_NOT_FOUND" in why(caller, "SELECT * FROM `x y; drop`")
+
+
+def test_rows_of_an_inference_table_cannot_be_changed(caller: Caller) -> None:
+    for sql in (
+        "DELETE FROM churn_payload",
+        "INSERT INTO churn_payload SELECT * FROM churn_payload",
+        "TRUNCATE TABLE churn_payload",
+    ):
+        assert "is an inference table" in why(caller, sql), sql
+    assert rows(run_statement(caller, "SELECT count(*) FROM churn_payload")) == [["200"]]
