@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from functools import lru_cache
 from typing import Any
 
 from sandbox.catalog.column_types import delta_type
@@ -15,7 +16,12 @@ _NAMESPACE = uuid.UUID("6f1d7a54-2d3c-4f0e-9f0a-5d1b8c7e6a42")
 
 def metastore_id(workspace: Workspace) -> str:
     """Each workspace has a metastore of its own: its objects are nobody else's."""
-    return str(uuid.uuid5(_NAMESPACE, workspace.id))
+    return _uuid_of_text(workspace.id)
+
+
+@lru_cache(maxsize=1_024)
+def _uuid_of_text(text: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, text))
 
 
 def workspace_number(workspace: Workspace) -> int:
@@ -133,7 +139,8 @@ def metastore_summary(workspace: Workspace, owner: str) -> dict[str, Any]:
 
 
 def uuid_of(securable: Securable) -> str:
-    return str(uuid.UUID(hex=securable.id))
+    digits = securable.id
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _common(securable: Securable) -> dict[str, Any]:
@@ -170,5 +177,6 @@ def _parameter(parameter: dict[str, Any], position: int) -> dict[str, Any]:
     return {**info, "comment": parameter["comment"]} if parameter.get("comment") else info
 
 
+@lru_cache(maxsize=4_096)
 def _type_json(name: str, type_text: str, nullable: bool) -> str:
     return json.dumps({"name": name, "type": delta_type(type_text), "nullable": nullable, "metadata": {}})

@@ -32,10 +32,11 @@ def all_tables(request: Request) -> Response:
     if system_tables.schema(caller, schema_name) is not None:
         virtual = system_tables.tables_of(caller, schema_name)
         return Response({"tables": [table_info(each, omit_columns=omit_columns) for each in virtual]})
+    found = tables.list_tables(caller, schema_name)
     return page(
         request,
         "tables",
-        tables.list_tables(caller, schema_name),
+        found.defer("table__columns") if omit_columns else found,
         lambda table: table_info(table, omit_columns=omit_columns, omit_properties=omit_properties),
     )
 

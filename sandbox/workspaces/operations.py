@@ -91,8 +91,8 @@ def revoke_all_tokens(workspace: Workspace, user: User) -> None:
 
 def authenticate(plain: str) -> Token | None:
     """The token that `plain` is, with its user and workspace; None when unknown, expired or revoked."""
-    token = usable_tokens().select_related("workspace", "user").filter(sha256=digest(plain)).first()
-    if token is None or not token.user.is_active:
+    token = next(iter(Token.objects.select_related("workspace", "user").filter(sha256=digest(plain))), None)
+    if token is None or not _is_usable(token):
         return None
     _note_use(token)
     return token
@@ -106,6 +106,21 @@ def usable_tokens() -> QuerySet[Token]:
     member = Member.objects.filter(workspace=OuterRef("workspace"), user=OuterRef("user"))
     belongs = Q(workspace__owner=None) | Q(workspace__owner=F("user")) | Exists(member)
     return Token.objects.filter(belongs, Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+
+def _is_usable(token: Token) -> bool:
+    """The rule of `usable_tokens` for one token that is read already: half the time of asking the database for all of it."""
+    owner_id = token.workspace.owner_id
+    return (
+        token.revoked_at is None
+        and (token.expires_at is None or token.expires_at > timezone.now())
+        and token.user.is_active
+        and (
+            owner_id is None
+            or owner_id == token.user_id
+            or Member.objects.filter(workspace=token.workspace_id, user=token.user_id).exists()
+        )
+    )
 
 
 def digest(plain: str) -> str:

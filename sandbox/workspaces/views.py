@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from sandbox.authentication import WorkspaceMember, caller_of, token_of
 from sandbox.errors import InvalidParameterValue
 from sandbox.workspaces import members, operations, secret_store
+from sandbox.workspaces.discovery import DISCOVERY
 from sandbox.workspaces.serializers import (
     CreateTokenBody,
     PutSecretBody,
@@ -26,8 +27,8 @@ from sandbox.workspaces.serializers import (
 
 
 def databricks_config(request: HttpRequest) -> JsonResponse:
-    """Asked without credentials whenever a client is made, often before every call: answered from nothing."""
-    return JsonResponse({})
+    """Where no ASGI application stands before Django and answers it itself."""
+    return JsonResponse(DISCOVERY)
 
 
 @api_view(["GET"])
