@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from sandbox.errors import InvalidParameterValue, ResourceConflict
-from sandbox.serving import afterwards, rate_limits, telemetry
+from sandbox.serving import afterwards, payload_tables, rate_limits, telemetry
 from sandbox.serving.ai_gateway import check_kind, with_defaults
 from sandbox.serving.config_checks import check_table_move
 from sandbox.serving.models import Endpoint, EndpointKind
@@ -41,6 +41,8 @@ def put_ai_gateway(workspace: Workspace, name: str, ai_gateway: Json) -> Json:
         rate_limits.check(workspace, ai_gateway)
         field = "inference_table_config"
         check_table_move(f"ai_gateway.{field}", endpoint.ai_gateway.get(field), ai_gateway.get(field))
+        active = endpoint.configs.filter(config_version=endpoint.active_version or 0).first()
+        payload_tables.check_is_free(workspace, name, ai_gateway, active.auto_capture_config if active else None)
         _save(endpoint, ai_gateway=ai_gateway, published_version=None)
         afterwards.reconcile(endpoint)
     return ai_gateway

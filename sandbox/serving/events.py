@@ -1,5 +1,9 @@
 """The record of what happened to an endpoint: written with each change of state, read by the events page and the labs."""
 
+from datetime import timedelta
+
+from django.utils import timezone
+
 from sandbox.serving import notifications
 from sandbox.serving.models import DeploymentEvent, Endpoint, ServedEntity
 
@@ -22,6 +26,9 @@ NOTIFIED = {CONFIG_UPDATE_FINISHED: "on_update_success", CONFIG_UPDATE_FAILED: "
 """Who of `email_notifications` is told of an event."""
 
 
+KEPT = timedelta(days=90)
+
+
 def of_endpoint(endpoint: Endpoint, config_version: int, type_: str, message: str = "") -> None:
     DeploymentEvent.objects.create(endpoint=endpoint, config_version=config_version, type=type_, message=message)
     if type_ in NOTIFIED:
@@ -37,3 +44,8 @@ def of_entity(entity: ServedEntity, type_: str, message: str = "") -> None:
         type=type_,
         message=message,
     )
+
+
+def prune() -> None:
+    """Drop what happened long ago; an endpoint that scales up and down all day adds some hundred a day."""
+    DeploymentEvent.objects.filter(at__lt=timezone.now() - KEPT).delete()

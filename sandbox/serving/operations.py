@@ -4,7 +4,6 @@ Who may call which is decided before, by `access`.
 """
 
 from datetime import timedelta
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Prefetch, Q, QuerySet
@@ -17,7 +16,7 @@ from sandbox.errors import (
     ResourceConflict,
     ResourceDoesNotExist,
 )
-from sandbox.serving import afterwards, config_checks, events, permissions, quotas, rate_limits, telemetry
+from sandbox.serving import afterwards, config_checks, events, payload_tables, permissions, quotas, rate_limits, telemetry
 from sandbox.serving.config_checks import Builds
 from sandbox.serving.inputs import ConfigInput, EndpointInput, EntityInput
 from sandbox.serving.models import (
@@ -65,6 +64,7 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
                 pending_version=1,
                 latest_version=1,
             )
+            payload_tables.check_is_free(workspace, asked.name, asked.ai_gateway, asked.config.auto_capture_config)
             _add_config(endpoint, 1, asked.config, builds)
             permissions.give_creator(endpoint)
             events.of_endpoint(endpoint, 1, events.ENDPOINT_CREATED, f"Created by {creator}.")
@@ -129,7 +129,8 @@ def update_config(workspace: Workspace, name: str, asked: ConfigInput) -> Endpoi
     config_checks.check_change(endpoint, asked)
     builds = config_checks.find_builds(workspace, asked)
     with transaction.atomic():
-        version = begin_update(endpoint, task=asked.task)
+        version = begin_update(endpoint)
+        payload_tables.check_is_free(workspace, name, endpoint.ai_gateway, asked.auto_capture_config)
         quotas.check_concurrency(workspace, asked.entities, instead_of=endpoint)
         _add_config(endpoint, version, asked, builds)
         events.of_endpoint(endpoint, version, events.CONFIG_UPDATE_STARTED, f"Config {version} begins to roll out.")
@@ -184,7 +185,7 @@ def locked(endpoint: Endpoint) -> Endpoint:
     return row
 
 
-def begin_update(endpoint: Endpoint, **changes: Any) -> int:
+def begin_update(endpoint: Endpoint) -> int:
     """Let the endpoint's next config roll out, inside a transaction; returns its number. Raises ResourceConflict.
 
     The guarded UPDATE decides between two that come at the same time.
@@ -197,7 +198,6 @@ def begin_update(endpoint: Endpoint, **changes: Any) -> int:
             pending_version=F("latest_version") + 1,
             latest_version=F("latest_version") + 1,
             updated_at=timezone.now(),
-            **changes,
         )
     )
     if not begun:

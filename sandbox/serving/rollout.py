@@ -200,6 +200,7 @@ def _activate(endpoint: Endpoint, config: EndpointConfig) -> None:
         ).update(
             active_version=config.config_version,
             pending_version=None,
+            task=snapshot.task_of(endpoint, config),
             config_update=ConfigUpdate.NOT_UPDATING,
             published_version=None,
         )

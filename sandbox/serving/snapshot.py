@@ -11,6 +11,7 @@ from sandbox.errors import ApiError
 from sandbox.serving import access, compute, rate_limits
 from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA
 from sandbox.serving.models import ConfigUpdate, Endpoint, EndpointConfig, EndpointKind, ServedEntity
+from sandbox.serving.payload_tables import table_name
 from sandbox.workspaces.encryption import encrypt
 from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.secret_store import resolve
@@ -55,7 +56,7 @@ def live_endpoint(endpoint: Endpoint, config: EndpointConfig | None, *, with_key
         endpoint_id=endpoint.id,
         name=endpoint.name,
         config_version=config.config_version if config else 0,
-        task=endpoint.task,
+        task=task_of(endpoint, config),
         routes=tuple(live.LiveRoute(**route) for route in config.routes) if config else (),
         entities=tuple(_live_entity(endpoint, e, with_keys) for e in config.entities.all()) if config else (),
         inference_table=inference_table(endpoint, config),
@@ -72,15 +73,15 @@ def active_config(endpoint: Endpoint) -> EndpointConfig | None:
 
 
 def inference_table(endpoint: Endpoint, config: EndpointConfig | None) -> str:
-    """Three-level name of the table the calls are logged to; empty when logging is switched off.
+    """Three-level name of the table the calls are logged to; empty when logging is switched off."""
+    return table_name(endpoint.workspace, endpoint.name, endpoint.ai_gateway, config.auto_capture_config if config else None)
 
-    Here every endpoint is logged unless its owner says otherwise; the AI Gateway's choice goes before the legacy one.
-    """
-    chosen = endpoint.ai_gateway.get("inference_table_config") or (config.auto_capture_config if config else {}) or {}
-    if not chosen.get("enabled", True):
-        return ""
-    catalog = chosen.get("catalog_name") or endpoint.workspace.catalog
-    return f"{catalog}.{chosen.get('schema_name') or 'default'}.{chosen.get('table_name_prefix') or endpoint.name}_payload"
+
+def task_of(endpoint: Endpoint, config: EndpointConfig | None) -> str:
+    """What the config does; while another one rolls out, it is not what that one will do."""
+    if endpoint.kind != EndpointKind.EXTERNAL or config is None:
+        return endpoint.task
+    return next((str(entity.external_model["task"]) for entity in config.entities.all()), endpoint.task)
 
 
 def _live_entity(endpoint: Endpoint, entity: ServedEntity, with_keys: bool) -> live.LiveEntity:

@@ -1,0 +1,50 @@
+"""Which inference table an endpoint logs to, and that no two endpoints share one."""
+
+from typing import Any
+
+from sandbox.errors import InvalidParameterValue
+from sandbox.serving.models import Endpoint, EndpointConfig
+from sandbox.workspaces.models import Workspace
+
+Json = dict[str, Any]
+
+
+def table_name(workspace: Workspace, endpoint_name: str, ai_gateway: Json, auto_capture_config: Json | None) -> str:
+    """Three-level name of the table; empty when logging is switched off.
+
+    Here every endpoint is logged unless its owner says otherwise; the AI Gateway's choice goes before the legacy one.
+    """
+    chosen = ai_gateway.get("inference_table_config") or auto_capture_config or {}
+    if not chosen.get("enabled", True):
+        return ""
+    catalog = chosen.get("catalog_name") or workspace.catalog
+    return f"{catalog}.{chosen.get('schema_name') or 'default'}.{chosen.get('table_name_prefix') or endpoint_name}_payload"
+
+
+def check_is_free(workspace: Workspace, endpoint_name: str, ai_gateway: Json, auto_capture_config: Json | None) -> None:
+    """Raises InvalidParameterValue when another endpoint logs to the table, or is about to.
+
+    Databricks makes the table itself and takes none that is there already [docs: inference tables]; here an endpoint that is made
+    anew under its old name goes on with its old table.
+    """
+    wanted = table_name(workspace, endpoint_name, ai_gateway, auto_capture_config)
+    if not wanted:
+        return
+    others = Endpoint.objects.filter(workspace=workspace).exclude(name=endpoint_name)
+    gateways = {
+        endpoint.id: endpoint for endpoint in others.only("id", "name", "ai_gateway", "active_version", "pending_version")
+    }
+    captures: dict[str, list[Json]] = {}
+    for endpoint_id, version, capture in EndpointConfig.objects.filter(endpoint__in=others, retired_at=None).values_list(
+        "endpoint_id", "config_version", "auto_capture_config"
+    ):
+        found = gateways.get(endpoint_id)
+        if found is not None and version in {found.active_version, found.pending_version}:
+            captures.setdefault(endpoint_id, []).append(capture)
+    for endpoint in gateways.values():
+        theirs = (table_name(workspace, endpoint.name, endpoint.ai_gateway, each) for each in captures.get(endpoint.id, [{}]))
+        if wanted in theirs:
+            raise InvalidParameterValue(
+                f"Endpoint {endpoint.name} logs to the inference table {wanted} already. Choose another table_name_prefix, or a "
+                "schema of its own."
+            )
