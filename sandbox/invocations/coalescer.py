@@ -1,8 +1,9 @@
 """Gathers the requests of one served entity into few messages to its replicas.
 
-A free replica is sent what is queued at once. While it computes, arriving requests queue; a second message goes out ahead
-of its answer only when SECOND_MESSAGE_REQUESTS wait, because each message has a fixed cost on all sides (at most
-IN_FLIGHT_PER_REPLICA are out). When an answer returns, everything queued goes. No timer: a lone request never waits.
+A free replica is sent what is queued as soon as the event loop has handed on all that had arrived: what came together goes
+together. While it computes, arriving requests queue; a second message goes out ahead of its answer only when
+SECOND_MESSAGE_REQUESTS wait, because each message has a fixed cost on all sides (at most IN_FLIGHT_PER_REPLICA are out). When
+an answer returns, everything queued goes. No timer: a lone request never waits.
 """
 
 import asyncio
@@ -114,6 +115,8 @@ class Coalescer:
     """A change was announced while the replicas were being read: what is read may be older."""
     _draining_since_s: dict[str, float] = field(default_factory=dict)
     """When a draining replica was first seen to, on time.monotonic()'s clock."""
+    _is_due: bool = False
+    """`pump` is about to be called."""
     _ids: Any = field(default_factory=itertools.count)
     _refresh_task: asyncio.Future[None] | None = None
 
@@ -126,10 +129,22 @@ class Coalescer:
             return
         self.waiting.append(request)
         self.waiting_bytes += len(request.body)
-        self.pump()
+        if self._is_due:
+            return
+        if self._free_replica() is None:
+            self.pump()
+        else:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self.pump)
+
+    @property
+    def held_up(self) -> int:
+        """How many requests wait for a replica to become free."""
+        return 0 if self._is_due else len(self.waiting)
 
     def pump(self) -> None:
         """Send what is queued while a ready replica has a free place."""
+        self._is_due = False
         while self.waiting:
             replica = self._free_replica()
             if replica is None:

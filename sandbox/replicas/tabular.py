@@ -6,8 +6,11 @@ exactly as MLflow's scoring server reads it (`sandbox.replicas.scoring`). So thi
 what it can show to mean the same to both.
 """
 
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ _CHAT_KEYS = ("messages", "prompt", "input")
 _LIMITS = {"long": 2.0**63, "integer": 2.0**31}
 _NUMBERS = {int, float, bool}
 _NUMBERS_AND_GAPS = {int, float, bool, type(None)}
+_BEYOND_INT64 = 2.0**63
 UNREADABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What Python may raise while a body of unforeseen shape is taken apart."""
 
@@ -73,6 +77,9 @@ class TabularTask:
         self._name_set = set(self.names)
         self.is_tensor = self.signature.kind == "tensor"
         self.width = len(self.inputs)
+        names = self.names
+        # one step for each record; but for one name it would give a bare value
+        self._row: Callable[[Any], Row] = itemgetter(*names) if len(names) > 1 else lambda record: [record[names[0]]]
         self.is_plain = "always" not in self.signature.refuses and (self.is_tensor or len(self.names) == self.width)
         self._checks_size = "too_large" in self.signature.refuses
         blocks = {
@@ -133,21 +140,20 @@ class TabularTask:
         return rows
 
     def _table_rows(self, form: str, data: Any) -> list[Row]:
-        names = self.names
         if form == "dataframe_records":
-            return [[record[name] for name in names] for record in data]
+            return list(map(self._row, data))
         if form == "dataframe_split":
             return self._split_rows(data)
         if isinstance(data, dict):
             if form == "instances" or set(data) != self._name_set:
                 raise _OtherWay
-            columns = [data[name] for name in names]
+            columns = [data[name] for name in self.names]
             if not all(type(column) is list for column in columns):
                 raise _OtherWay
             return list(zip(*columns, strict=True))
         if form == "inputs" or any(len(record) != self.width for record in data):
             raise _OtherWay
-        return [[record[name] for name in names] for record in data]
+        return list(map(self._row, data))
 
     def _split_rows(self, split: Any) -> list[Row]:
         columns, data = split["columns"], split["data"]
@@ -196,15 +202,11 @@ class TabularTask:
 
     def _matrix(self, rows: list[Row]) -> Array:
         """Columns of numbers as one matrix; those that it cannot read at once it reads one by one."""
-        matrix: Array = np.array(rows)
-        if matrix.dtype.kind not in "ifb" or matrix.ndim != 2 or matrix.shape[1] != self.width:
+        matrix = _packed(rows, self.width)
+        if matrix is None:
             columns = [_column([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
             return np.column_stack(columns).astype(self.signature.dtype)
-        is_whole = matrix.dtype.kind != "f"
-        matrix = matrix.astype(np.float64, copy=False)
         for kind, places in self._blocks.items():
-            if is_whole and kind == "long":
-                continue
             part = matrix[:, places]
             if kind in _LIMITS:
                 if (np.abs(part) >= _LIMITS[kind]).any():
@@ -234,6 +236,16 @@ def _raw(request: Pending) -> Batch:
 
 def _is_plain_index(index: Any, rows: int) -> bool:
     return type(index) is list and len(index) == rows and all(type(each) in {int, str} for each in index)
+
+
+def _packed(rows: list[Row], width: int) -> Array | None:
+    """Rows of numbers as doubles, in half the time of `np.array`, which looks at every value twice; None for anything else."""
+    matrix: Array = np.empty((len(rows), width))
+    try:
+        struct.pack_into(f"{matrix.size}d", matrix.data, 0, *chain.from_iterable(rows))
+    except (struct.error, OverflowError):  # another number of values, or one that is no number
+        return None
+    return None if (np.abs(matrix) >= _BEYOND_INT64).any() else matrix
 
 
 def _column(values: list[Any], each: InputField) -> Array:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,8 +27,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from sandbox import live, service_logs
-from sandbox.inference_tables import capture
 from sandbox.jail.limits import GIB, Limits
+from sandbox.replicas.commits import Commits
 from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
@@ -39,14 +39,13 @@ from sandbox.replicas.pyfunc_worker import DRAIN_S, Order, open_pool
 from sandbox.replicas.requests import Pending, failed
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import NotTogetherError, TabularTask
-from sandbox.replicas.worker_app import REDIS_URL, app, read_predict_messages, send, worker_main
+from sandbox.replicas.worker_app import REDIS_URL, app, at_once, read_predict_messages, send, worker_main
 
 logger = logging.getLogger(__name__)
 CRASHES_ALLOWED, CRASH_WINDOW_S = 3, 300.0
 LOAD_FAILED_EXIT = 3
 RUNNER_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=4 * GIB)
 """A runner lives as long as its replica, so it has no CPU limit; each request has its deadline instead."""
-COMMIT_RETRY_S = 30.0
 ANNOUNCE_ATTEMPTS = 100
 TASKS: dict[str, Any] = {"onnx": TabularTask, "embedding": EmbeddingsTask}
 """How each runtime reads bodies and writes answers."""
@@ -73,6 +72,10 @@ class Replica:
     """Where the runner computes: what was asked for, or `cpu` where that could not be had."""
     given_up: str = ""
     """Why the entity is FAILED; said after the message in hand has been answered."""
+
+    @cached_property
+    def commits(self) -> Commits:
+        return Commits(self.redis)
 
     def answer(self, requests: list[Pending]) -> None:
         """Fill in every request's answer, whatever happens: a message without a reply would hold its callers for minutes."""
@@ -163,45 +166,8 @@ class Replica:
             self.given_up = f"The model's process {reason}, {CRASHES_ALLOWED} times within {CRASH_WINDOW_S / 60:.0f} minutes."
 
     def commit(self, reply_list: str, message_id: str, requests: list[Pending]) -> None:
-        """Captured and answered in one transaction: an answered request is in the stream, exactly once."""
-        reply = orjson.dumps([message_id, [[r.answer.status, r.answer.body] for r in requests]])
-        records = [self._record(r) for r in requests if r.table]
-        key = f"committed:{reply_list}:{message_id}"
-        give_up_s = time.monotonic() + COMMIT_RETRY_S
-        first = True
-        while True:
-            try:
-                if first or not self.redis.exists(key):
-                    pipe = self.redis.pipeline(transaction=True)
-                    if records:
-                        capture.append(pipe, records)
-                    pipe.lpush(reply_list, reply)
-                    pipe.expire(reply_list, 120)
-                    pipe.set(key, b"1", ex=60)
-                    pipe.execute()
-                return
-            except redis.RedisError as error:
-                # Redis is restarting. Whether EXEC took effect is unknown: the commit key tells.
-                if time.monotonic() > give_up_s:
-                    raise
-                logger.warning("commit of %s waits for Redis: %s", message_id, error)
-                first = False
-                time.sleep(0.1)
-
-    def _record(self, request: Pending) -> capture.CaptureRecord:
-        return {
-            "id": request.request_id,
-            "client": request.client_request_id,
-            "ws": request.workspace_id,
-            "table": request.table,
-            "t": request.received_s,
-            "status": request.answer.status,
-            "ms": request.execution_ms,
-            "req": request.body,
-            "resp": request.answer.body,
-            "entity": self.spec.entity_id,
-            "who": request.requester,
-        }
+        """Answer: see `Commits`."""
+        self.commits.commit(reply_list, message_id, requests, self.spec.entity_id)
 
     # --- announcements -------------------------------------------------------------------------
 
@@ -317,7 +283,7 @@ def _register_pool(replica: Replica, pyfunc: PyfuncService) -> None:
     _announce_when(replica, pool.start)
     worker_shutdown.connect(lambda **_: pool.stop(DRAIN_S), weak=False)
 
-    @app.task(name=REPLICA_PREDICT)
+    @app.task(name=REPLICA_PREDICT, Strategy=at_once)
     def predict(message: bytes) -> None:
         reply_list, message_id, requests = read_predict(message)
         pool.submit(Order(reply_list, message_id, [Pending.from_wire(raw) for raw in requests]))
@@ -333,7 +299,7 @@ def _register(replica: Replica) -> None:
 
     _announce_when(replica, load)
 
-    @app.task(name=REPLICA_PREDICT)
+    @app.task(name=REPLICA_PREDICT, Strategy=at_once)
     def predict(message: bytes) -> None:
         now_s = time.time()
         reply_list, message_id, requests = read_predict(message)

@@ -3,16 +3,19 @@
 Configured from the environment: REDIS_URL (as redis-py spells it), NODE_NAME, MODEL_DIR.
 """
 
+import logging
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
-from kombu import Queue, serialization
+from kombu import Queue
 from kombu.transport import redis as redis_transport
 
-from sandbox.replicas.predict_message import CONTENT_TYPE, read_envelope
+from sandbox.replicas.predict_message import read_envelope
 
+logger = logging.getLogger(__name__)
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
 # Celery warns of root; what a learner supplies never runs in this process but in its jailed runner
@@ -25,7 +28,7 @@ app.conf.update(
     result_backend=None,
     task_ignore_result=True,
     task_serializer="json",
-    accept_content=["json", CONTENT_TYPE],
+    accept_content=["json"],
     task_create_missing_queues=True,
     # A replica's queue belongs to one incarnation of one replica: when it dies, the gateways send
     # its unanswered requests elsewhere, so nothing must ever be redelivered from here.
@@ -50,9 +53,23 @@ def send(task: str, args: tuple[Any, ...], queue: str) -> None:
 
 def read_predict_messages() -> None:
     """Have this process's worker read the messages of gateways besides its own (sandbox.replicas.predict_message)."""
-    # Celery decodes a body twice, so it goes through as it is, to be the one argument of the task
-    serialization.register("invocations", None, lambda text: ((text,), {}, {}), CONTENT_TYPE, "utf-8")
     redis_transport.loads = read_envelope  # type: ignore[attr-defined]  # the function that it calls for every message
+
+
+def at_once(task: Any, *_: Any, **__: Any) -> Callable[..., None]:
+    """Celery's execution strategy for predict messages: call the task with the message's body.
+
+    The usual one makes a request object, decodes the body twice and keeps account of retries, time limits and results, of which a
+    replica uses none; it took a fifth of a replica's time (measured).
+    """
+
+    def handle(message: Any, *_: Any, **__: Any) -> None:
+        try:
+            task.run(message.body)
+        except Exception:  # the worker must outlive it; the gateway answers at the deadline
+            logger.exception("message %s was not answered", message.headers.get("id"))
+
+    return handle
 
 
 def worker_main(queue: str, name: str) -> None:

@@ -73,11 +73,29 @@ async def ready(harness: Harness, *replicas: live.LiveReplica) -> Coalescer:
     return coalescer
 
 
+async def arrive(coalescer: Coalescer, item: Request) -> None:
+    """One request after the other, as from clients that do not know of each other."""
+    coalescer.submit(item)
+    await asyncio.sleep(0)
+
+
 async def test_a_lone_request_goes_out_at_once() -> None:
     harness = Harness()
     coalescer = await ready(harness, replica("r1"))
-    coalescer.submit(request("a"))
+    await arrive(coalescer, request("a"))
     assert [(to, [r[0] for r in requests]) for to, _, requests in harness.sent] == [("r1", ["a"])]
+
+
+async def test_what_arrives_together_goes_out_as_one_message() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    for name in ("a", "b", "c"):
+        coalescer.submit(request(name))
+    assert coalescer.held_up == 0, "nothing waits for a replica"
+    await asyncio.sleep(0)
+    assert [[r[0] for r in requests] for _, _, requests in harness.sent] == [["a", "b", "c"]]
+    coalescer.submit(request("d"))
+    assert coalescer.held_up == 1
 
 
 async def test_what_arrives_meanwhile_goes_out_as_one_message() -> None:
@@ -85,7 +103,7 @@ async def test_what_arrives_meanwhile_goes_out_as_one_message() -> None:
     coalescer = await ready(harness, replica("r1"))
     waiting = [request(f"q{i}") for i in range(10)]
     for item in waiting:
-        coalescer.submit(item)
+        await arrive(coalescer, item)
     assert [[r[0] for r in requests] for _, _, requests in harness.sent] == [["q0"]]
     coalescer.answered(harness.sent[0][1], [(200, "first")])
     assert [r[0] for r in harness.sent[1][2]] == [f"q{i}" for i in range(1, 10)]
@@ -98,7 +116,7 @@ async def test_many_waiting_requests_go_ahead_of_the_answer() -> None:
     harness = Harness()
     coalescer = await ready(harness, replica("r1"))
     for i in range(3 * SECOND_MESSAGE_REQUESTS):
-        coalescer.submit(request(str(i)))
+        await arrive(coalescer, request(str(i)))
     assert [len(requests) for _, _, requests in harness.sent] == [1, SECOND_MESSAGE_REQUESTS]
     assert len(harness.sent) == IN_FLIGHT_PER_REPLICA
 
@@ -107,7 +125,7 @@ async def test_a_message_is_bounded() -> None:
     harness = Harness()
     coalescer = await ready(harness, replica("r1"))
     for i in range(MAX_MESSAGE_REQUESTS + 50):
-        coalescer.submit(request(str(i)))
+        await arrive(coalescer, request(str(i)))
     coalescer.answered(harness.sent[0][1], [(200, "")])
     coalescer.answered(harness.sent[1][1], [(200, "")] * SECOND_MESSAGE_REQUESTS)
     assert len(harness.sent[2][2]) == MAX_MESSAGE_REQUESTS
@@ -117,7 +135,7 @@ async def test_load_spreads_over_replicas_and_spares_draining_ones() -> None:
     harness = Harness()
     coalescer = await ready(harness, replica("r1"), replica("r2"), replica("old", draining=True))
     for i in range(2 + 2 * SECOND_MESSAGE_REQUESTS):
-        coalescer.submit(request(str(i)))
+        await arrive(coalescer, request(str(i)))
     assert sorted(to for to, _, _ in harness.sent) == ["r1", "r1", "r2", "r2"]
 
 
@@ -126,7 +144,7 @@ async def test_at_zero_it_wakes_once_and_answers_when_the_replica_is_there() -> 
     coalescer = await ready(harness)
     items = [request(str(i)) for i in range(500)]
     for item in items:
-        coalescer.submit(item)
+        await arrive(coalescer, item)
     assert harness.wakes == ["e1"]
     harness.replicas_now = {"r1": replica("r1")}
     await coalescer.refresh()
@@ -137,7 +155,7 @@ async def test_requests_of_a_dead_replica_go_to_another() -> None:
     harness = Harness()
     coalescer = await ready(harness, replica("r1"))
     item = request("a")
-    coalescer.submit(item)
+    await arrive(coalescer, item)
     harness.replicas_now = {"r2": replica("r2")}
     await coalescer.refresh()
     assert [to for to, _, _ in harness.sent] == ["r1", "r2"]
@@ -149,7 +167,7 @@ async def test_what_the_dead_replica_had_committed_is_not_computed_twice() -> No
     harness = Harness()
     coalescer = await ready(harness, replica("r1"))
     item = request("a")
-    coalescer.submit(item)
+    await arrive(coalescer, item)
     harness.committed_ids = {harness.sent[0][1]}
     harness.replicas_now = {"r2": replica("r2")}
     await coalescer.refresh()
@@ -162,7 +180,7 @@ async def test_a_request_that_lost_two_replicas_is_answered_with_an_error() -> N
     harness = Harness()
     coalescer = await ready(harness, replica("r1"))
     item = request("a")
-    coalescer.submit(item)
+    await arrive(coalescer, item)
     for survivor in ("r2", "r3"):
         harness.replicas_now = {survivor: replica(survivor)}
         await coalescer.refresh()
@@ -174,7 +192,7 @@ async def test_an_entity_that_cannot_start_answers_with_the_reason() -> None:
     harness = Harness()
     coalescer = await ready(harness)
     item = request("a")
-    coalescer.submit(item)
+    await arrive(coalescer, item)
     harness.failure_now = orjson.dumps({"message": "no module named x"})
     await coalescer.refresh()
     assert "no module named x" in orjson.loads(item.future.result().body)["message"]
@@ -184,7 +202,7 @@ async def test_a_broker_that_is_away_is_a_503_with_retry_after() -> None:
     harness = Harness(broker_is_down=True)
     coalescer = await ready(harness, replica("r1"))
     item = request("a")
-    coalescer.submit(item)
+    await arrive(coalescer, item)
     answer = item.future.result()
     assert (answer.status, answer.retry_after_s) == (503, 1)
 
@@ -193,7 +211,7 @@ async def test_past_the_deadline_the_answer_is_504_and_a_late_reply_is_ignored()
     harness = Harness()
     coalescer = await ready(harness, replica("r1"))
     item = request("a", timeout_s=1.0)
-    coalescer.submit(item)
+    await arrive(coalescer, item)
     coalescer.expire(time.time() + 2)
     assert not item.future.done(), "a replica that lives answers a timeout itself, and logs it"
     coalescer.expire(time.time() + 2 + REPLICA_GRACE_S)
@@ -207,7 +225,7 @@ async def test_beyond_the_queue_limit_the_answer_is_429() -> None:
     coalescer = await ready(harness)
     items = [request(str(i)) for i in range(4 * WAITING_PER_CONCURRENCY + 1)]
     for item in items:
-        coalescer.submit(item)
+        await arrive(coalescer, item)
     refused = items[-1].future.result()
     assert (refused.status, refused.retry_after_s) == (429, 1)
     assert orjson.loads(refused.body) == {
@@ -217,7 +235,7 @@ async def test_beyond_the_queue_limit_the_answer_is_429() -> None:
     assert not items[-2].future.done()
     harness.replicas_now = {"r1": replica("r1")}
     await coalescer.refresh()
-    coalescer.submit(request("there is room again"))
+    await arrive(coalescer, request("there is room again"))
     assert coalescer.waiting[-1].request_id == "there is room again"
 
 
@@ -228,7 +246,7 @@ async def test_large_bodies_may_not_fill_the_memory() -> None:
     items = [request(str(i)) for i in range(20)]
     for item in items:
         item.body = body
-        coalescer.submit(item)
+        await arrive(coalescer, item)
     assert [item.future.done() for item in items] == [(i + 1) * len(body) > MAX_WAITING_BYTES for i in range(20)]
     coalescer.expire(time.time() + 3600)
     assert (coalescer.waiting_bytes, len(coalescer.waiting)) == (0, 0)
@@ -238,7 +256,7 @@ async def test_a_queue_is_shared_between_the_replicas_that_are_free() -> None:
     harness = Harness()
     coalescer = await ready(harness)
     for i in range(100):
-        coalescer.submit(request(str(i)))
+        await arrive(coalescer, request(str(i)))
     harness.replicas_now = {name: replica(name) for name in ("r1", "r2", "r3", "r4")}
     await coalescer.refresh()
     assert [(to, len(requests)) for to, _, requests in harness.sent] == [("r1", 25), ("r2", 25), ("r3", 25), ("r4", 25)]
@@ -248,7 +266,7 @@ async def test_a_queue_is_shared_between_the_replicas_that_are_free() -> None:
 async def test_the_last_replica_still_answers_while_it_drains() -> None:
     harness = Harness()
     coalescer = await ready(harness, replica("r1", draining=True))
-    coalescer.submit(request("a"))
+    await arrive(coalescer, request("a"))
     assert [to for to, _, _ in harness.sent] == ["r1"]
 
 
@@ -258,7 +276,7 @@ async def test_a_replica_that_drains_for_long_is_sent_nothing_more(monkeypatch: 
     coalescer = await ready(harness, replica("r1"))
     first, second = request("first"), request("second")
     for item in (first, second):
-        coalescer.submit(item)
+        await arrive(coalescer, item)
     harness.replicas_now = {"r1": replica("r1", draining=True)}
     await coalescer.refresh()
     assert not coalescer.is_stranded
@@ -300,7 +318,7 @@ async def test_requests_whose_entity_was_replaced_choose_again_and_nothing_is_le
     coalescer = await ready(harness, replica("r1"))
     items = [request(str(i)) for i in range(5)]
     for item in items:
-        coalescer.submit(item)
+        await arrive(coalescer, item)
     coalescer.answered(harness.sent[0][1], [(200, "in time")])
     harness.replicas_now = {}
     await coalescer.refresh()
@@ -314,7 +332,7 @@ async def test_what_waited_too_long_leaves_the_queue() -> None:
     harness = Harness()
     coalescer = await ready(harness)
     item = request("a", timeout_s=1.0)
-    coalescer.submit(item)
+    await arrive(coalescer, item)
     coalescer.expire(time.time() + 2)
     assert item.future.result().status == 504
     assert coalescer.is_idle
