@@ -38,7 +38,7 @@ def make_catalog(user: User) -> Caller:
     """The learner's catalog `main` with a table, a view, a volume with a file, a function, and a model with two versions."""
     owner = Caller(open_workspace(user), user)
     table = make_table(owner)
-    tables.create_view(owner, VIEW, f"SELECT * FROM {TABLE} WHERE tenure > 24", [Column("id", "bigint")])
+    tables.create_view(owner, VIEW, f"SELECT id FROM {TABLE} WHERE tenure < 24", [Column("id", "bigint")])
     volume = volumes.create_volume(owner, VOLUME, comment="Files that were sent to us")
     folder = volumes.folder_of(volume)
     (folder / "2026").mkdir(parents=True)

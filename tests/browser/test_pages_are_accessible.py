@@ -1,9 +1,13 @@
 """Every console page, in both themes, on a screen and on a phone: axe finds nothing serious and nothing overflows."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from sandbox.workspaces.models import User
 from tests.browser.accessibility import assert_accessible
+from tests.browser.catalog_rows import FUNCTION, MODEL, TABLE, VIEW, VOLUME, keep_files_in, make_catalog
 from tests.browser.chromium import HEIGHTS, THEMES, WIDTHS, Theme
 from tests.browser.conftest import OpenPage
 from tests.browser.endpoint_rows import LONG_NAME
@@ -44,8 +48,43 @@ def test_a_console_page(path: str, theme: Theme, open_page: OpenPage, learner: U
     assert page.problems == []  # type: ignore[attr-defined]
 
 
+CATALOG_PAGES = (
+    "/sandbox/catalog/",
+    "/sandbox/catalog/?q=who",
+    "/sandbox/catalog/catalogs/main/",
+    "/sandbox/catalog/schemas/main.default/",
+    "/sandbox/catalog/schemas/main.default/permissions/",
+    "/sandbox/catalog/new/volumes/?in=main.default",
+    f"/sandbox/catalog/tables/{TABLE}/",
+    f"/sandbox/catalog/tables/{TABLE}/sample/",
+    f"/sandbox/catalog/tables/{TABLE}/history/",
+    f"/sandbox/catalog/tables/{TABLE}/lineage/",
+    f"/sandbox/catalog/tables/{TABLE}/details/",
+    f"/sandbox/catalog/tables/{TABLE}/permissions/",
+    f"/sandbox/catalog/tables/{TABLE}/delete/",
+    f"/sandbox/catalog/tables/{VIEW}/",
+    f"/sandbox/catalog/volumes/{VOLUME}/",
+    f"/sandbox/catalog/functions/{FUNCTION}/",
+    "/sandbox/models/",
+    f"/sandbox/models/{MODEL}/",
+    f"/sandbox/models/{MODEL}/versions/1/",
+)
+
+
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("path", ["/sandbox/", "/sandbox/serving/", "/sandbox/playground/"])
+@pytest.mark.parametrize("path", CATALOG_PAGES)
+def test_a_catalog_page(path: str, theme: Theme, open_page: OpenPage, learner: User, settings: Any, tmp_path: Path) -> None:
+    keep_files_in(tmp_path, settings)
+    make_catalog(learner)
+    page = open_page(path, learner, theme=theme)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        assert_accessible(page)
+    assert page.problems == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("path", ["/sandbox/", "/sandbox/serving/", "/sandbox/playground/", "/sandbox/models/"])
 def test_an_empty_workspace(path: str, theme: Theme, open_page: OpenPage, stranger: User) -> None:
     page = open_page(path, stranger, theme=theme, width=360)
     assert_accessible(page)

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from sandbox.catalog import securables
 from sandbox.catalog.access import visible
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.console.catalog import code, tree
@@ -30,7 +31,8 @@ Line = tuple[Securable, Kind, str, int | None]
 def catalog_home(request: PageRequest) -> HttpResponse:
     """The catalogs; with `q` everything that the person sees whose name or comment has the words."""
     caller, asked = caller_of(request), _asked(request)
-    shown: Json = {"tree": tree.tree_for(caller), "q": asked, "opened": None}
+    tree_nodes = tree.tree_for(caller, securables.workspace_catalog(caller.workspace), is_here=False)
+    shown: Json = {"tree": tree_nodes, "q": asked, "opened": None}
     mine = visible(caller, Securable.objects.filter(workspace=caller.workspace).select_related("parent"))
     if asked:
         found = _matching(mine, asked).exclude(securable_type=MODEL.type, parent=None).order_by("full_name")

@@ -51,6 +51,11 @@ class Picture:
     boxes: tuple[Box, ...]
     curves: tuple[Curve, ...]
 
+    @property
+    def least_width(self) -> int:
+        """So narrow it can still be read; on smaller screens it scrolls."""
+        return self.width * 3 // 4
+
 
 def picture(graph: Graph, center: Node) -> Picture | None:
     """None when there is nothing to draw, or too much."""

@@ -92,12 +92,12 @@ def _of_model(model: Securable) -> Graph:
 
 
 def shown_to(caller: Caller, graph: Graph, center: Node) -> Shown:
-    """The graph as this person may see it: other objects lose their names."""
+    """The graph as this person may see it: other objects lose their names. To admins nothing is hidden, only gone."""
     urls = _urls(caller, graph.nodes) | ({center: ""} if center in graph.nodes else {})
     names: dict[Node, Node] = {}
     for node in graph.nodes:
         hidden = Node(HIDDEN, str(sum(other.kind == HIDDEN for other in names.values()) + 1))
-        names[node] = node if node in urls else hidden
+        names[node] = node if node in urls or caller.is_admin else hidden
     masked = replace(
         graph,
         nodes=tuple(names[node] for node in graph.nodes),
@@ -130,7 +130,12 @@ def _urls(caller: Caller, nodes: Iterable[Node]) -> dict[Node, str]:
     if endpoints := by_kind.get(LineageEdge.Kind.ENDPOINT):
         named = {endpoint.name for endpoint in list_endpoints(caller)}
         found |= {node: reverse("endpoint_detail", args=[node.name]) for node in endpoints if node.name in named}
-    return found | dict.fromkeys(by_kind.get(Kind.RUN, []), "")
+    return found | {node: run_url(node.name) for node in by_kind.get(Kind.RUN, [])}
+
+
+def run_url(run_id: str) -> str:
+    """The run in MLflow's own pages."""
+    return f"{reverse('mlflow')}#/runs/{run_id}"
 
 
 def _seen(caller: Caller, of: SecurableType, names: Iterable[str]) -> set[str]:

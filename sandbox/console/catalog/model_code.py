@@ -10,10 +10,10 @@ from sandbox.console.sdk_code import rest
 Json = dict[str, Any]
 
 
-def use(site_url: str, model: Securable, reference: str, example: Json | None, endpoint: str) -> list[Sample]:
+def use(site_url: str, model: Securable, reference: str, example: Json, endpoint: str) -> list[Sample]:
     """Load it with MLflow; ask `endpoint` (empty: nothing serves it) from SQL and curl.
 
-    `reference` is `@champion` or `/3`. `example` is the request body that was logged with the version, None when there is none.
+    `reference` is `@champion` or `/3`. `example` is a request body; empty for a model that takes tensors and has no example.
     """
     samples = [Sample("Notebook", _load(site_url, model, reference, example))]
     if endpoint:
@@ -24,7 +24,7 @@ def use(site_url: str, model: Securable, reference: str, example: Json | None, e
     return samples
 
 
-def _load(site_url: str, model: Securable, reference: str, example: Json | None) -> str:
+def _load(site_url: str, model: Securable, reference: str, example: Json) -> str:
     registry = "databricks-uc" if model.parent_id else "databricks"
     return _LOAD.format(
         host=site_url,
@@ -35,15 +35,16 @@ def _load(site_url: str, model: Securable, reference: str, example: Json | None)
     )
 
 
-def _frame(example: Json | None) -> str:
-    """The example as a line of pandas."""
-    split = (example or {}).get("dataframe_split")
+def _frame(example: Json) -> str:
+    """The example as Python: a frame, or the array that `inputs` or `instances` holds."""
+    split = example.get("dataframe_split")
     if isinstance(split, dict) and "columns" in split and "data" in split:
         return f"pd.DataFrame({split['data'][:2]!r}, columns={split['columns']!r})"
-    records = (example or {}).get("dataframe_records")
+    records = example.get("dataframe_records")
     if isinstance(records, list):
         return f"pd.DataFrame({records[:2]!r})"
-    return "pd.DataFrame([{…}])  # the columns of the signature"
+    tensor = example.get("inputs", example.get("instances"))
+    return repr(tensor) if tensor is not None else "data"
 
 
 def _describe(site_url: str, model: Securable, reference: str) -> str:

@@ -12,6 +12,7 @@ from sandbox.workspaces import members
 from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.operations import person
 
+WIDEST = 5
 EVERYBODY = frozenset({members.USERS, "account users"})
 MEANINGS = {
     "USE_CATALOG": "go through the catalog to what lies in it; needed besides every other privilege",
@@ -77,6 +78,11 @@ class Matrix:
 
     privileges: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def is_wide(self) -> bool:
+        """Too many columns for a screen: each line lists what is held instead."""
+        return len(self.privileges) > WIDEST
 
 
 def matrix(opened: Opened) -> Matrix:

@@ -1,6 +1,6 @@
 """The tree beside the catalog's pages: catalogs, their schemas, and what lies in the one that is open."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, QuerySet
@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
-from sandbox.catalog import securables
+from sandbox.catalog import captured, securables
 from sandbox.catalog.access import visible
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.console.catalog.kinds import CATALOG, IN_SCHEMA, SCHEMA, Kind, kind_called, kind_of, url_of
@@ -49,10 +49,11 @@ class Path:
     row: Securable | None = field(default=None, compare=False)
 
 
-def tree_for(caller: Caller, row: Securable | None = None) -> tuple[Node, ...]:
-    """The whole tree, opened down to `row`."""
+def tree_for(caller: Caller, row: Securable | None = None, *, is_here: bool = True) -> tuple[Node, ...]:
+    """The whole tree, opened down to `row`, which is marked as the page's own unless told otherwise."""
     securables.workspace_catalog(caller.workspace)
-    path = _path_to(row)
+    captured.adopt(caller.workspace)
+    path = _path_to(row) if is_here else replace(_path_to(row), here="")
     catalogs = _of(caller, Securable.objects.filter(parent=None), CATALOG)
     return tuple(_container(caller, each, path) for each in catalogs)
 

@@ -17,13 +17,13 @@ from sandbox.catalog.models import ModelVersion
 from sandbox.console.catalog import model_code
 from sandbox.console.catalog.detail_views import CommentInput, TagsInput
 from sandbox.console.catalog.kinds import version_url
-from sandbox.console.catalog.lineage_views import shown_to
+from sandbox.console.catalog.lineage_views import run_url, shown_to
 from sandbox.console.catalog.model_views import READY, AliasInput, serve_url
 from sandbox.console.catalog.opened import Opened, require_manage, securable_page
 from sandbox.console.endpoint_pages import EndpointView, EntityRow
 from sandbox.console.endpoints import list_endpoints
 from sandbox.console.pairs import pairs_text
-from sandbox.console.query_examples import first_rows
+from sandbox.console.query_examples import TYPE_EXAMPLES, first_rows
 from sandbox.console.requests import PageRequest
 from sandbox.errors import ApiError, InvalidState
 from sandbox.registry import aliases, store, version_files, versions
@@ -58,6 +58,7 @@ def version_page(request: PageRequest, opened: Opened, number: int) -> HttpRespo
             return redirect(version_url(opened.row.full_name, number))
     named = list(opened.row.aliases.filter(version=number).order_by("alias_key"))
     example = _example(opened, version)
+    body = example or from_signature(version.described)
     serving = _serving(opened, version)
     reference = f"@{named[0].alias}" if named else f"/{number}"
     node = Node(Kind.MODEL_VERSION, f"{opened.row.full_name}/{number}")
@@ -68,8 +69,9 @@ def version_page(request: PageRequest, opened: Opened, number: int) -> HttpRespo
         "outputs": fields(version.described.get("outputs")),
         "example": example_text(example),
         "serving": serving,
+        "run_url": run_url(version.run_id) if version.run_id else "",
         "serve_url": serve_url(opened.row, version),
-        "use": model_code.use(settings.SITE_URL, opened.row, reference, example, serving[0].name if serving else ""),
+        "use": model_code.use(settings.SITE_URL, opened.row, reference, body, serving[0].name if serving else ""),
         "lineage": shown_to(opened.caller, lineage.around(opened.row.workspace, node), node),
         "alias_input": typed.get("alias") or NewAliasInput(),
         "comment_input": typed.get("comment") or CommentInput(initial={"comment": version.comment}),
@@ -153,6 +155,13 @@ def _example(opened: Opened, version: ModelVersion) -> Json | None:
     except (ApiError, InvalidState, ValueError):
         return None
     return first_rows(example) if isinstance(example, dict) else None
+
+
+def from_signature(described: Json) -> Json:
+    """A body with the right names and types; the values are only placeholders."""
+    columns = [each for each in described.get("inputs") or [] if "tensor-spec" not in each]
+    row = {str(each.get("name") or at): TYPE_EXAMPLES.get(str(each.get("type")), 0.5) for at, each in enumerate(columns)}
+    return {"dataframe_records": [row]} if row else {}
 
 
 def example_text(example: Json | None) -> str:

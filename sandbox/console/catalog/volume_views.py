@@ -35,7 +35,7 @@ def volume_page(request: PageRequest, opened: Opened) -> HttpResponse:
         "can_write": opened.may("WRITE_VOLUME"),
         "folder_input": FolderInput(),
         "limit_mb": settings.ARTIFACT_BODY_LIMIT_BYTES // 1024**2,
-        "form_limit_kb": settings.WEB_BODY_LIMIT_BYTES // 1024,
+        "form_limit_mb": settings.WEB_BODY_LIMIT_BYTES // 1024**2,
         "path": path,
     }
     status = 200

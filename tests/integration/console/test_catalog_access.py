@@ -151,7 +151,7 @@ def test_lineage_hides_the_names_of_what_one_may_not_see(sign: Sign) -> None:
     assert f"{MODEL}/1" in sees
     hidden = sign("reader").get(f"{OBJECTS['table']}lineage/").content.decode()
     assert MODEL not in hidden
-    assert "no name for you" in hidden
+    assert "not yours to see" in hidden
 
 
 def test_nobody_without_a_sign_in(client: Client, sign: Sign) -> None:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from sandbox.catalog.models import Grant, ModelAlias, ModelVersion, Securable, Tag
 from sandbox.models import User
+from sandbox.sql.run import run_statement
 from sandbox.workspaces.members import Caller
 from tests.browser.catalog_rows import FUNCTION, MODEL, TABLE, VIEW, VOLUME, keep_files_in, make_catalog
 
@@ -44,8 +45,7 @@ def test_it_works(page: Client) -> None:
         f"{CATALOG}functions/{FUNCTION}/": "LANGUAGE PYTHON",
         f"{CATALOG}functions/{FUNCTION}/lineage/": "No lineage yet",
         VOLUME_URL: "churn.csv",
-        f"{CATALOG}tables/{VIEW}/": "tenure &gt; 24",
-        f"{CATALOG}tables/{VIEW}/sample/": "A view has no rows of its own",
+        f"{CATALOG}tables/{VIEW}/": "tenure &lt; 24",
         f"{CATALOG}tables/{VIEW}/history/": "A view has no history",
         TABLE_URL: "Who buys from us",
         f"{TABLE_URL}lineage/": f"{MODEL}/1",
@@ -167,6 +167,23 @@ def test_the_matrix_says_what_is_missing(page: Client, owner: Caller) -> None:
     Grant.objects.filter(privilege="USE_SCHEMA").delete()
     shown = text(page, f"{TABLE_URL}permissions/")
     assert "lacks USE SCHEMA ON SCHEMA main.default" in shown
+
+
+def test_a_function_is_called_with_what_was_typed(page: Client) -> None:
+    url = f"{CATALOG}functions/{FUNCTION}/"
+    answer = page.post(url, {"p0": "3"}, headers={"HX-Request": "true"})
+    assert (answer.status_code, "<td>high</td>" in answer.content.decode()) == (200, True)
+    assert "<html" not in answer.content.decode()
+    whole = page.post(url, {"p0": "40) OR (1=1"})
+    assert whole.status_code == 422
+    assert 'value="40) OR (1=1"' in whole.content.decode()
+
+
+def test_a_view_shows_what_its_query_gives(page: Client, owner: Caller) -> None:
+    run_statement(owner, f"CREATE VIEW main.default.fresh AS SELECT id FROM {TABLE} WHERE tenure < 24")
+    shown = text(page, f"{CATALOG}tables/main.default.fresh/sample/")
+    assert "1 row in" in shown
+    assert "<td>1</td>" in shown
 
 
 def test_files_are_uploaded_listed_downloaded_and_deleted(page: Client, tmp_path: Path) -> None:
