@@ -53,6 +53,15 @@ def block_of(text: str, key: str, where: str) -> Block:
     return found
 
 
+def item_node(text: str, key: str, where: str) -> tuple[yaml.MappingNode, int]:
+    """The item's node, and the line of the file in which it begins."""
+    nodes, _ = _item_nodes(text, where)
+    node = next((node for node in nodes if _key_of(node) == key), None)
+    if node is None:
+        raise BankFileError(f"{where} has no item {key!r}.")
+    return node, node.start_mark.line
+
+
 def replaced(text: str, block: Block, new: str) -> str:
     """The file's text with other lines for the block."""
     lines = text.splitlines()

@@ -8,10 +8,11 @@ from quizzes.bank_files import read_catalogue
 
 
 @cache
-def _sentences() -> dict[str, str]:
+def sentences() -> dict[str, str]:
+    """All beliefs by their tag."""
     return read_catalogue(settings.FIXTURES_DIR / "banks").misconceptions
 
 
 def sentence_of(tag: str) -> str:
     """The belief in words; an old tag that the catalogue no longer has is shown as its words."""
-    return _sentences().get(tag, f"{tag.replace('-', ' ').capitalize()}.")
+    return sentences().get(tag, f"{tag.replace('-', ' ').capitalize()}.")

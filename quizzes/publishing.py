@@ -91,8 +91,8 @@ def check(draft: Draft, *, thorough: bool = True) -> Checked:
     try:
         path = bank_path(draft.bank)
         old_text = path.read_text(encoding="utf-8")
-        text = _with_draft(draft, old_text, path.name)
-        bank = parse_bank(text, path.name)
+        text, where = bank_with(draft)
+        bank = parse_bank(text, where)
     except BankFileError as error:
         return Checked(None, [Finding("error", "file", draft.key, str(error))], "")
     spec = next((item for item in bank.items if item.key == draft.key), None)
@@ -103,11 +103,15 @@ def check(draft: Draft, *, thorough: bool = True) -> Checked:
     return Checked(spec, _findings(spec, bank, before), text)
 
 
-def _with_draft(draft: Draft, text: str, where: str) -> str:
+def bank_with(draft: Draft) -> tuple[str, str]:
+    """(the bank's text with the draft in it, the file's name)."""
+    path = bank_path(draft.bank)
+    text, where = path.read_text(encoding="utf-8"), path.name
     known = any(block.key == draft.key for block in blocks(text, where))
     if not draft.text.strip():
         raise BankFileError("The draft is empty.")
-    return replaced(text, block_of(text, draft.key, where), draft.text) if known else appended(text, draft.text, where)
+    found = replaced(text, block_of(text, draft.key, where), draft.text) if known else appended(text, draft.text, where)
+    return found, where
 
 
 def _findings(spec: ItemSpec, bank: BankSpec, before: BankSpec | None) -> list[Finding]:

@@ -43,6 +43,7 @@ author_urls = [
     path("author/items/<slug:key>/", author.item, name="author_item"),
     path("author/items/<slug:key>/edit/", editor.edit, name="author_edit"),
     path("author/items/<slug:key>/create/", editor.create, name="author_create"),
+    path("author/items/<slug:key>/draft/", editor.redraw, name="author_redraw"),
     path("author/items/<slug:key>/preview/", editor.preview, name="author_preview"),
     path("author/items/<slug:key>/prove/", editor.prove_draft, name="prove_draft"),
     re_path(r"^author/items/(?P<key>[-\w]+)/quarantine/(?P<to>on|off)/$", author.switch_quarantine, name="switch_quarantine"),

@@ -56,6 +56,11 @@ def item_text(data: Mapping[str, Any], text: str, where: str) -> str:
     return _dumped(data, own)
 
 
+def plain_lines(data: Mapping[str, Any]) -> list[str]:
+    """A mapping as the lines that authors would write."""
+    return _dumped(data, {}).rstrip("\n").split("\n")
+
+
 def _end_of_list(known: Sequence[Block], old_count: int, new_count: int) -> int:
     """Index of the line after the last item, when the text has `new_count` lines now."""
     return new_count - (old_count - known[-1].end_line) if known else new_count

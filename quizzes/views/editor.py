@@ -19,6 +19,7 @@ from quizzes.models import DraftProof, Item
 from quizzes.placeholders import BadConstraint, combinations, fill
 from quizzes.publishing import Checked, Conflict, Draft, Refused, banks_folder, check, publish, stored_block
 from quizzes.variant_files import read_variants, recorded_for
+from quizzes.views.drafts import FORM, YAML, Typed, form_view, opened, typed
 from quizzes.views.people import authors_only, own_draft_proof, person, wants_fragment
 
 
@@ -35,7 +36,9 @@ def edit(request: HttpRequest, key: str) -> HttpResponse:
     except BankFileError as error:
         messages.error(request, f"The item cannot be edited here: {error}")
         return redirect("author_item", key)
-    return _editor(request, Draft(item.bank, key, block.text), block.digest)
+    draft = Draft(item.bank, key, block.text)
+    found = Typed(draft) if request.GET.get("view") == YAML else opened(draft)
+    return _editor(request, found, block.digest)
 
 
 @authors_only
@@ -48,7 +51,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and given.is_valid() and given.cleaned_data["bank"] in dict(banks):
         fields = given.cleaned_data
         text = skeleton(fields["key"], fields["kind"], timezone.now().date())
-        return _editor(request, Draft(fields["bank"], fields["key"], text, is_new=True), "")
+        return _editor(request, opened(Draft(fields["bank"], fields["key"], text, is_new=True)), "")
     shown = {"form": given, "banks": banks}
     return render(request, "quizzes/author_new.html", shown, status=422 if given.errors else 200)
 
@@ -65,18 +68,39 @@ def create(request: HttpRequest, key: str) -> HttpResponse:
 @authors_only
 @never_cache
 @require_POST
+def redraw(request: HttpRequest, key: str) -> HttpResponse:
+    """The editor with what was typed so far: in the other view, or with an option added, moved or removed."""
+    found, base = typed(request, key), str(request.POST.get("base", ""))
+    view = request.POST.get("view", "")
+    if view == YAML and not found.problem:
+        found = Typed(found.draft, lost_comments=found.lost_comments)
+    elif view == FORM:
+        found = opened(found.draft)
+        if found.form is None and not found.problem:
+            found.problem = "Items of this kind are written as YAML; the form is for questions whose options are chosen."
+    found.errors = {}
+    return _editor(request, found, base, problem=found.problem)
+
+
+@authors_only
+@never_cache
+@require_POST
 def preview(request: HttpRequest, key: str) -> HttpResponse:
     """The draft as it would be asked, with the linter's findings; asked for while the author types."""
-    return render(request, "quizzes/_draft_preview.html", _shown(check(_draft(request, key), thorough=False)))
+    found = typed(request, key)
+    shown = {**_shown(check(found.draft, thorough=False)), "problem": found.problem, "lost_comments": found.lost_comments}
+    return render(request, "quizzes/_draft_preview.html", shown)
 
 
 @authors_only
 @require_POST
 def prove_draft(request: HttpRequest, key: str) -> HttpResponse:
     """Run all proofs of the draft in the author's own workspace."""
-    checked = check(_draft(request, key), thorough=False)
-    if checked.spec is None:
-        return render(request, "quizzes/_draft_proof.html", {"problem": "The draft cannot be read yet; see the findings."})
+    found = typed(request, key)
+    checked = check(found.draft, thorough=False)
+    if found.problem or checked.spec is None:
+        problem = found.problem or "The draft cannot be read yet; see the findings."
+        return render(request, "quizzes/_draft_proof.html", {"problem": problem})
     run = draft_proofs.request_draft_proof(person(request), key, checked.bank_text)
     if not wants_fragment(request):
         return redirect("draft_proof", run.pk)
@@ -95,7 +119,11 @@ def draft_proof(request: HttpRequest, run_id: int) -> HttpResponse:
 
 def _publish(request: HttpRequest, bank: str, key: str, *, is_new: bool) -> HttpResponse:
     """Write and load the draft; a conflict or an error shows it again, with nothing lost."""
-    draft, base = _draft(request, key, bank, is_new=is_new), str(request.POST.get("base", ""))
+    found, base = typed(request, key, bank, is_new=is_new), str(request.POST.get("base", ""))
+    draft = found.draft
+    if found.problem or found.errors:
+        problem = found.problem or "Nothing was written: look at the fields that are marked."
+        return _editor(request, found, base, problem=problem)
     try:
         item = publish(draft, base, person(request), {key: _computed(request, draft)})
     except Conflict as conflict:
@@ -103,20 +131,12 @@ def _publish(request: HttpRequest, bank: str, key: str, *, is_new: bool) -> Http
         shown = {"key": key, "draft": draft, "theirs": theirs, "base": theirs.digest if theirs else ""}
         return render(request, "quizzes/author_conflict.html", shown, status=409)
     except Refused:
-        return _editor(request, draft, base, problem="Nothing was written: the linter has errors.")
+        return _editor(request, found, base, problem="Nothing was written: the linter has errors.")
     except BankFileError as error:
-        return _editor(request, draft, base, problem=str(error))
+        return _editor(request, found, base, problem=str(error))
     number = item.current.number if item.current else 0
     messages.success(request, f"Written to the bank file and loaded; it is version {number}.")
     return redirect("author_item", key)
-
-
-def _draft(request: HttpRequest, key: str, bank: str = "", *, is_new: bool = False) -> Draft:
-    given = DraftInput(request.POST)
-    text = str(given.cleaned_data.get("text", "")) if given.is_valid() else str(request.POST.get("text", ""))[:60_000]
-    known = Item.objects.filter(key=key).first()
-    bank = bank or (known.bank if known else str(given.cleaned_data.get("bank", "")) if given.is_valid() else "")
-    return Draft(bank, key, text, is_new=is_new or known is None)
 
 
 def _computed(request: HttpRequest, draft: Draft) -> list[Any]:
@@ -127,9 +147,18 @@ def _computed(request: HttpRequest, draft: Draft) -> list[Any]:
     return draft_proofs.computed_by(run)
 
 
-def _editor(request: HttpRequest, draft: Draft, base: str, problem: str = "") -> HttpResponse:
+def _editor(request: HttpRequest, found: Typed, base: str, problem: str = "") -> HttpResponse:
+    draft, checked = found.draft, check(found.draft)
     last = DraftProof.objects.filter(user=person(request), item_key=draft.key).first()
-    shown = {"key": draft.key, "draft": draft, "base": base, "problem": problem, **_shown(check(draft))}
+    shown = {
+        **_shown(checked),
+        **form_view(found, checked.findings if problem else []),
+        "key": draft.key,
+        "draft": draft,
+        "base": base,
+        "problem": problem or found.problem,
+        "lost_comments": found.lost_comments,
+    }
     proof = _proof_view(last) if last and not draft.is_new else {}
     return render(request, "quizzes/author_edit.html", {**shown, "last_proof": proof}, status=422 if problem else 200)
 

@@ -140,7 +140,7 @@ def put_in_order(page: Page, wanted: list[str]) -> None:
 
 @pytest.mark.usefixtures("bank")
 def test_an_author_types_sees_what_is_wrong_and_saves(open_page: OpenPage, author: User) -> None:
-    page = open_page(f"/author/items/{KEY}/edit/", author)
+    page = open_page(f"/author/items/{KEY}/edit/?view=yaml", author)
     field = page.get_by_label("Item as YAML")
     good = field.input_value()
     field.fill(good.replace("bloom: apply", "bloom: guess"))

@@ -8,7 +8,7 @@ from quizzes.proofs.facts import answer_facts, churn_config, customer, parsed
 from quizzes.proofs.observation import Exchange, Observation
 from quizzes.proofs.programs.program import Program
 
-WAREHOUSE = "proof"
+WAREHOUSE = "sandbox"
 """The one warehouse of every workspace."""
 
 

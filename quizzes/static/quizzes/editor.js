@@ -1,11 +1,29 @@
-/* The author's text field: Tab indents by two, Enter keeps the indentation, Esc lets the next Tab leave; unsaved text asks before it goes. */
+/* The author's editor. YAML field: Tab indents by two, Enter keeps the indentation, Esc lets the next Tab leave.
+   Form and field: unsaved changes ask before they go; after an option was moved the focus stays on its button. */
 (() => {
+  let dirty = false;
+  let saved = false;
+  document.addEventListener("input", (event) => { if (event.target.closest("#editor-form")) dirty = true; });
+  document.addEventListener("submit", (event) => { if (event.target.id === "editor-form") saved = true; });
+  window.addEventListener("beforeunload", (event) => { if (dirty && !saved) event.preventDefault(); });
+
+  let pressed = "";
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.name === "do") { dirty = true; pressed = event.target.id; }
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (!pressed) return;
+    const button = document.getElementById(pressed);
+    const added = [...document.querySelectorAll("#item-options .item-option textarea")].filter((text) => text.id.startsWith("f-text-")).pop();
+    const other = button && document.getElementById(pressed.startsWith("up-") ? pressed.replace("up-", "down-") : pressed.replace("down-", "up-"));
+    const next = pressed === "add-option" ? added : !button ? document.getElementById("add-option") : button.disabled ? other : button;
+    pressed = "";
+    if (next) next.focus();
+  });
+
   const field = document.querySelector("[data-editor]");
   if (!field) return;
   let leaves = false;
-  const before = field.value;
-  let saved = false;
-
   const insert = (text) => field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
   const changed = () => field.dispatchEvent(new Event("input", { bubbles: true }));
 
@@ -23,6 +41,4 @@
     }
     if (event.key !== "Shift") leaves = false;
   });
-  field.form.addEventListener("submit", () => { saved = true; });
-  window.addEventListener("beforeunload", (event) => { if (!saved && field.value !== before) event.preventDefault(); });
 })();
