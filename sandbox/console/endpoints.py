@@ -73,7 +73,7 @@ def create(caller: Caller, body: Json) -> None:
     """Create from the body that the REST API takes. Raises an ApiError whose message helps."""
     asked = checked_endpoint(body)
     access.check_config(caller, asked.config)
-    operations.create_endpoint(caller.workspace, person(caller.user), asked)
+    operations.create_endpoint(caller.workspace, person(caller.user), asked, caller.user)
 
 
 def update_config(found: OpenEndpoint, config: Json) -> None:

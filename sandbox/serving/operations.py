@@ -29,13 +29,13 @@ from sandbox.serving.models import (
     ServedEntity,
 )
 from sandbox.workspaces.encryption import encrypt
-from sandbox.workspaces.models import Workspace
+from sandbox.workspaces.models import User, Workspace
 
 READ_ATTEMPTS = 3
 
 
-def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) -> Endpoint:
-    """A new endpoint whose first config begins to roll out.
+def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput, user: User | None = None) -> Endpoint:
+    """A new endpoint whose first config begins to roll out. `creator` is the name of `user`, who may manage it.
 
     Raises ResourceAlreadyExists, ResourceDoesNotExist (no such model version or principal), InvalidParameterValue (no such
     secret).
@@ -66,7 +66,7 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput) ->
             )
             payload_tables.check_is_free(workspace, asked.name, asked.ai_gateway, asked.config.auto_capture_config)
             _add_config(endpoint, 1, asked.config, builds)
-            permissions.give_creator(endpoint)
+            permissions.give_creator(endpoint, user)
             events.of_endpoint(endpoint, 1, events.ENDPOINT_CREATED, f"Created by {creator}.")
             afterwards.reconcile(endpoint)
     except IntegrityError:

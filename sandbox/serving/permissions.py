@@ -68,9 +68,9 @@ def update_list(caller: Caller, endpoint_id: str, asked: Sequence[Json]) -> Json
     return _shown(endpoint)
 
 
-def give_creator(endpoint: Endpoint) -> None:
-    """The creator manages what she creates; part of the transaction that creates it."""
-    creator = members.find_person(endpoint.workspace, endpoint.creator)
+def give_creator(endpoint: Endpoint, user: User | None) -> None:
+    """The creator manages what she creates; part of the transaction that creates it. Two people may share her name."""
+    creator = user or members.find_person(endpoint.workspace, endpoint.creator)
     if creator is not None:
         EndpointPermission.objects.create(endpoint=endpoint, user=creator, level=CAN_MANAGE)
 

@@ -56,7 +56,7 @@ def endpoints(request: Request) -> Response:
     if request.method == "POST":
         asked = read_endpoint(request.data)
         access.check_config(caller, asked.config)
-        return _shown(caller, operations.create_endpoint(caller.workspace, person(caller.user), asked))
+        return _shown(caller, operations.create_endpoint(caller.workspace, person(caller.user), asked, caller.user))
     found = operations.list_endpoints(caller.workspace)
     levels = access.levels_of(found, caller)
     return Response({"endpoints": [summary(endpoint) for endpoint in found if endpoint.id in levels]})

@@ -52,8 +52,14 @@ def admins(workspace: Workspace) -> QuerySet[User]:
 
 
 def find_person(workspace: Workspace, name: str) -> User | None:
-    """The person of the workspace whom the REST API calls by this name."""
-    return next((user for user in people(workspace) if operations.person(user) == name), None)
+    """The person of the workspace whom the REST API calls by this name; None also when several share it.
+
+    Then they are told apart by their user names, which are unique.
+    """
+    found = [user for user in people(workspace) if operations.person(user) == name]
+    if len(found) == 1:
+        return found[0]
+    return next((user for user in people(workspace) if user.username == name), None)
 
 
 def person_by_id(workspace: Workspace, user_id: str) -> User:

@@ -12,6 +12,8 @@ from sandbox.serving import attributes, events, operations
 from sandbox.serving.models import DeploymentEvent, Endpoint
 from sandbox.serving.representation import detailed
 from sandbox.serving.serializers import read_config, read_endpoint
+from sandbox.workspaces import members
+from sandbox.workspaces.models import User
 
 
 def config(task: str = "llm/v1/chat", **more: Any) -> dict[str, Any]:
@@ -84,3 +86,15 @@ def test_events_are_kept_for_ninety_days(workspace: Any) -> None:
         DeploymentEvent.objects.create(endpoint=endpoint, config_version=1, type=f"D{days}", at=at)
     events.prune()
     assert set(DeploymentEvent.objects.values_list("type", flat=True)) == {"D89", "ENDPOINT_CREATED"}
+
+
+def test_two_people_of_one_address_are_told_apart(workspace: Any, learner: Any) -> None:
+    others = [User.objects.create_user(name, email="pair@example.org", password="a long pass phrase") for name in ("bo", "cy")]
+    for other in others:
+        members.add_member(workspace, other.username)
+    asked = read_endpoint({"name": "one", "config": config()})
+    endpoint = operations.create_endpoint(workspace, "pair@example.org", asked, others[1])
+    assert list(endpoint.permissions.values_list("user__username", "level")) == [("cy", "CAN_MANAGE")]
+    assert members.find_person(workspace, "pair@example.org") is None
+    assert members.find_person(workspace, "bo") == others[0]
+    assert members.find_person(workspace, "ada@example.org") == learner
