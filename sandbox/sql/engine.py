@@ -115,12 +115,12 @@ class _Statement:
         texts = [(name, translate(query, self.scope)) for name, query in queries]
         if self.scope.used.needs:
             return self._needs()
-        streams = []
+        streams: list[bytes] = []
         with open_database() as connection:
             self._prepare(connection)
             with _soft_limit(connection, self.request["soft_timeout_s"]):
                 for _, text in texts:
-                    streams.append(_stream(connection.sql(text), MAX_WRITTEN_BYTES - sum(map(len, streams))))
+                    streams.append(_stream(connection.sql(text), MAX_WRITTEN_BYTES - sum(len(each) for each in streams)))
         return {"plan": {**plan, "rows": [name for name, _ in texts], "reads": self._reads()}}, streams
 
     def described(self, plan: dict[str, Any], text: str) -> tuple[dict[str, Any], list[bytes]]:
@@ -255,7 +255,7 @@ def _stream(relation: Any, largest_bytes: int) -> bytes:
                     f"The statement writes more than {MAX_WRITTEN_BYTES // 1024 // 1024} MiB at once. Write in several steps.",
                     "RESOURCE_EXHAUSTED",
                 )
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def read_texts(relation: Any, max_rows: int, max_bytes: int) -> dict[str, Any]:

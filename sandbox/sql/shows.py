@@ -181,7 +181,7 @@ def _found_table(caller: Caller, plan: Plan) -> Securable:
 def _details(table: Securable) -> list[list[Any]]:
     catalog, schema, name = table.full_name.split(".")
     kept = ",".join(f"{key}={value}" for key, value in sorted(_properties(table).items()))
-    details = [
+    details: list[list[Any]] = [
         ["Catalog", catalog, ""],
         ["Database", schema, ""],
         ["Table", name, ""],

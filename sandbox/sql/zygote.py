@@ -18,6 +18,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 PRELOAD = ("sandbox.sql.lean_imports", "sandbox.sql.engine", "sandbox.sql.job")
 LARGEST_ORDER_BYTES = 4096
@@ -106,7 +107,7 @@ def _obey(orders: socket.socket) -> tuple[int, socket.socket] | None:
     return pid, socket.socket(fileno=lifeline)
 
 
-def _become_child(order: dict[str, int], channel: int) -> None:
+def _become_child(order: Any, channel: int) -> None:
     from sandbox.sql.job import serve
 
     try:

@@ -16,7 +16,7 @@ _BODY_MARK = "AS '$$body$$'"
 _NO_WORDS = {TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER, TokenType.NUMBER}
 
 
-class _Words(Databricks.Tokenizer):
+class _Words(Databricks.Tokenizer):  # type: ignore[misc]  # sqlglot has no types here
     """Databricks' own words, but nothing is taken for a command whose rest is one text."""
 
     COMMANDS: ClassVar[set[TokenType]] = set()
@@ -62,7 +62,8 @@ class Reader:
     def accept(self, *words: str) -> bool:
         """Go past the words if they are next."""
         # some pairs of words are one token of sqlglot's
-        joined, ahead = [], 0
+        joined: list[str] = []
+        ahead = 0
         while len(joined) < len(words) and (part := self.word(ahead)):
             joined += part.split()
             ahead += 1

@@ -339,7 +339,7 @@ def test_a_member_keeps_to_what_has_permissions(w: Any, member: Member) -> None:
     for call in (
         lambda: list(bob.secrets.list_scopes()),
         lambda: bob.secrets.get_secret("llm", "key"),
-        lambda: bob.statement_execution.execute_statement(statement="SELECT 1", warehouse_id="w"),
+        lambda: bob.warehouses.stop("sandbox"),
         lambda: bob.users.create(user_name="eve@example.org"),
         lambda: bob.groups.create(display_name="mine"),
     ):

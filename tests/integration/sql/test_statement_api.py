@@ -1,5 +1,6 @@
 """The SQL Statement Execution API, with the unmodified SDK as referee."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,17 @@ import pytest
 import requests
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import InvalidParameterValue, NotFound, Unauthenticated
-from databricks.sdk.service.sql import Disposition, ServiceErrorCode, StatementParameterListItem, StatementState
+from databricks.sdk.service.sql import (
+    Disposition,
+    QueryFilter,
+    QueryStatus,
+    ServiceErrorCode,
+    State,
+    StatementParameterListItem,
+    StatementState,
+)
 
+from sandbox.sql import kept
 from tests.integration.inference_tables.conftest import record, write_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,7 +62,7 @@ def test_it_works(client: WorkspaceClient) -> None:
 
 def test_the_result_can_be_fetched_again(client: WorkspaceClient) -> None:
     sql = client.statement_execution
-    first = sql.execute_statement(statement=f"SELECT count(*) FROM {TABLE}", warehouse_id="any")
+    first = sql.execute_statement(statement=f"SELECT count(*) FROM {TABLE}", warehouse_id="sandbox")
     assert first.statement_id
     again = sql.get_statement(first.statement_id)
     assert again.as_dict() == first.as_dict()
@@ -102,11 +112,95 @@ def test_a_statement_that_fails_is_an_answer(client: WorkspaceClient) -> None:
 def test_it_refuses_what_it_does_not_offer(client: WorkspaceClient) -> None:
     sql = client.statement_execution
     with pytest.raises(InvalidParameterValue, match="EXTERNAL_LINKS"):
-        sql.execute_statement(statement="SELECT 1", warehouse_id="w", disposition=Disposition.EXTERNAL_LINKS)
+        sql.execute_statement(statement="SELECT 1", warehouse_id="sandbox", disposition=Disposition.EXTERNAL_LINKS)
     with pytest.raises(InvalidParameterValue, match="between 5s and 50s"):
-        sql.execute_statement(statement="SELECT 1", warehouse_id="w", wait_timeout="3s")
+        sql.execute_statement(statement="SELECT 1", warehouse_id="sandbox", wait_timeout="3s")
+    with pytest.raises(NotFound, match="SQL warehouse w does not exist"):
+        sql.execute_statement(statement="SELECT 1", warehouse_id="w")
     with pytest.raises(InvalidParameterValue, match="warehouse_id"):
         sql.execute_statement(statement="SELECT 1", warehouse_id=None)  # type: ignore[arg-type]
+
+
+def ended(sql: Any, statement_id: str) -> Any:
+    """The statement once it has ended."""
+    deadline = time.monotonic() + 60
+    while (found := sql.get_statement(statement_id)).status.state.value in {"PENDING", "RUNNING"}:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return found
+
+
+def test_it_does_not_wait_when_asked_not_to(client: WorkspaceClient) -> None:
+    sql = client.statement_execution
+    asked = sql.execute_statement(statement="SELECT id FROM range(4500)", warehouse_id="sandbox", wait_timeout="0s")
+    assert asked.statement_id
+    assert asked.status is not None
+    assert asked.status.state in {StatementState.PENDING, StatementState.RUNNING, StatementState.SUCCEEDED}
+    found = ended(sql, asked.statement_id)
+    assert [(c.row_offset, c.row_count) for c in found.manifest.chunks] == [(0, 2000), (2000, 2000), (4000, 500)]
+    values = [row[0] for row in found.result.data_array]
+    chunk = found.result
+    while chunk.next_chunk_index is not None:
+        assert chunk.next_chunk_internal_link.endswith(f"/result/chunks/{chunk.next_chunk_index}")
+        chunk = sql.get_statement_result_chunk_n(asked.statement_id, chunk.next_chunk_index)
+        values += [row[0] for row in chunk.data_array]
+    assert values == [str(n) for n in range(4500)]
+
+
+ENDLESS = f"SELECT count(*) FROM {TABLE} a, range(1000000) b, range(1000000) c"
+
+
+def test_a_statement_can_be_canceled(client: WorkspaceClient) -> None:
+    sql = client.statement_execution
+    asked = sql.execute_statement(statement=ENDLESS, warehouse_id="sandbox", wait_timeout="0s")
+    assert asked.statement_id
+    sql.cancel_execution(asked.statement_id)
+    assert ended(sql, asked.statement_id).status.state == StatementState.CANCELED
+    sql.cancel_execution(asked.statement_id)
+    with pytest.raises(NotFound):
+        sql.cancel_execution("no-such-statement")
+
+
+def test_a_statement_whose_process_died_has_failed(client: WorkspaceClient, workspace: Any, learner: Any) -> None:
+    kept.save(workspace.id, "gone", {"user_id": learner.pk, "status": {"state": "RUNNING"}})
+    found = client.statement_execution.get_statement("gone").status
+    assert found is not None
+    assert found.state == StatementState.FAILED
+    assert found.error is not None
+    assert "The process that ran the statement ended" in (found.error.message or "")
+    kept.beat(["alive"])
+    kept.save(workspace.id, "alive", {"user_id": learner.pk, "status": {"state": "RUNNING"}})
+    alive = client.statement_execution.get_statement("alive").status
+    assert alive is not None
+    assert alive.state == StatementState.RUNNING
+
+
+def test_the_history_says_who_ran_what(client: WorkspaceClient) -> None:
+    run = client.statement_execution.execute_statement
+    for statement in ("SELECT 1", "SELECT nothing FROM range(2)", "CREATE TABLE made AS SELECT id FROM range(3)"):
+        run(statement=statement, warehouse_id="sandbox")
+    found = client.query_history.list(max_results=2)
+    assert found.has_next_page is True
+    second = client.query_history.list(max_results=2, page_token=found.next_page_token)
+    shown = [(q.query_text, q.status.value, q.rows_produced, q.user_name) for q in [*found.res, *second.res]]  # type: ignore[misc,union-attr]
+    assert shown == [
+        ("CREATE TABLE made AS SELECT id FROM range(3)", "FINISHED", 1, "learner"),
+        ("SELECT nothing FROM range(2)", "FAILED", 0, "learner"),
+        ("SELECT 1", "FINISHED", 1, "learner"),
+    ]
+    failed = client.query_history.list(filter_by=QueryFilter(statuses=[QueryStatus.FAILED]))
+    assert [q.query_text for q in failed.res or []] == ["SELECT nothing FROM range(2)"]
+
+
+def test_the_one_warehouse(client: WorkspaceClient) -> None:
+    assert [(w.id, w.name, w.state) for w in client.warehouses.list()] == [("sandbox", "Starter warehouse", State.RUNNING)]
+    client.warehouses.stop("sandbox")
+    assert client.warehouses.get("sandbox").state == State.STOPPED
+    client.statement_execution.execute_statement(statement="SELECT 1", warehouse_id="sandbox")
+    assert client.warehouses.get("sandbox").state == State.RUNNING
+    assert client.warehouses.get_workspace_warehouse_config().enable_serverless_compute is True
+    with pytest.raises(NotFound):
+        client.warehouses.get("another")
 
 
 def test_a_stranger_sees_neither_tables_nor_results(client: WorkspaceClient, stranger: Any, live_server: Any) -> None:
@@ -124,7 +218,8 @@ def test_a_stranger_sees_neither_tables_nor_results(client: WorkspaceClient, str
     assert hidden.error is not None
     assert absent is not None
     assert absent.error is not None
-    assert (hidden.error.message or "").replace(TABLE, "X") == (absent.error.message or "").replace("main.default.nothing", "X")
+    assert "`main`.`default`.`churn_payload` cannot be found" in (hidden.error.message or "")
+    assert (hidden.error.message or "").replace("churn_payload", "nothing") == absent.error.message
 
 
 def test_a_bad_token_and_bad_json(client: WorkspaceClient, live_server: Any) -> None:
