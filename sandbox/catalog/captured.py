@@ -5,23 +5,17 @@ The data path never touches the database, so a table is adopted when somebody fi
 
 from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 
 from sandbox.catalog import delta, securables
+from sandbox.catalog.folders import MANAGED_FOLDER, tables_folder
 from sandbox.catalog.models import Securable, SecurableType, TableDetail
 from sandbox.catalog.names import checked_name
 from sandbox.errors import ApiError, InvalidParameterValue
 from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.operations import person
 
-MANAGED_FOLDER = "__tables"
-"""Holds the tables that SQL and REST create, in folders named by id; inference tables lie in `<catalog>/<schema>/<name>`."""
 COMMENT = "Inference table of a serving endpoint, written by Model Serving"
-
-
-def workspace_folder(workspace: Workspace) -> Path:
-    return Path(settings.DELTA_DIR) / workspace.id
 
 
 def is_captured(table: Securable) -> bool:
@@ -40,7 +34,7 @@ def require_own_rows(table: Securable) -> None:
 
 def adopt(workspace: Workspace) -> None:
     """Give every inference table that the catalog does not know yet its row, its schema and its catalog."""
-    root = workspace_folder(workspace)
+    root = tables_folder(workspace)
     folders = {}
     for log in sorted(root.glob("*/*/*/_delta_log")):
         location = log.parent.relative_to(root).as_posix()

@@ -47,7 +47,11 @@ def table_summaries(request: Request) -> Response:
     caller = caller_of(request)
     catalog = containers.get_catalog(caller, required(request, "catalog_name"))
     access.require(caller, catalog)
-    found = Securable.objects.filter(securable_type=SecurableType.TABLE, parent__parent=catalog).select_related("table")
+    found = (
+        Securable.objects.filter(securable_type=SecurableType.TABLE, parent__parent=catalog)
+        .select_related("table")
+        .defer("properties", "table__columns")
+    )
     found = _like(found, "parent__name", request.query_params.get("schema_name_pattern", ""))
     found = _like(found, "name", request.query_params.get("table_name_pattern", ""))
     return page(request, "tables", access.visible(caller, found), table_summary, by="full_name", max_page=MAX_SUMMARIES)

@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from sandbox.catalog import access, captured, delta, securables, table_properties
-from sandbox.catalog.captured import MANAGED_FOLDER, workspace_folder
 from sandbox.catalog.column_types import Column, checked_columns
 from sandbox.catalog.delta_log import Commit
+from sandbox.catalog.folders import MANAGED_FOLDER, tables_folder
 from sandbox.catalog.models import Securable, SecurableType, TableDetail
 from sandbox.catalog.names import split_name
 from sandbox.errors import InvalidParameterValue, ResourceAlreadyExists, ResourceDoesNotExist
@@ -56,7 +56,7 @@ def folder_of(table: Securable) -> Path:
     """Where the Delta table lies. Raises InvalidParameterValue for a view."""
     if table.table.table_type == VIEW:
         raise InvalidParameterValue(f"'{table.full_name}' is a view: it has no rows of its own.")
-    return workspace_folder(table.workspace) / table.table.location
+    return tables_folder(table.workspace) / table.table.location
 
 
 def create_table(
@@ -102,7 +102,7 @@ def create_table(
     access.require(caller, schema, "CREATE_TABLE")
     table_id = new_id()
     detail.location = f"{MANAGED_FOLDER}/{table_id}"
-    folder = workspace_folder(caller.workspace) / detail.location
+    folder = tables_folder(caller.workspace) / detail.location
     try:
         delta.create(folder, columns, wanted, commit, rows)
         return _enter(caller, schema, key, detail, dict(wanted), comment, table_id)

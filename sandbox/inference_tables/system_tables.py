@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from sandbox.catalog import access, captured, tables
 from sandbox.catalog.column_types import Column, arrow_schema
+from sandbox.catalog.folders import MANAGED_FOLDER
 from sandbox.catalog.hooks import SystemTable
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.catalog.representation import workspace_number
@@ -54,7 +55,7 @@ def _endpoint_usage(caller: Caller) -> pa.Table:
 def _readable(caller: Caller) -> list[Securable]:
     captured.adopt(caller.workspace)
     found = Securable.objects.filter(workspace=caller.workspace, securable_type=SecurableType.TABLE)
-    logged = found.exclude(table__location="").exclude(table__location__startswith=f"{captured.MANAGED_FOLDER}/")
+    logged = found.exclude(table__location="").exclude(table__location__startswith=f"{MANAGED_FOLDER}/")
     return [table for table in logged.select_related("table", "parent__parent", "workspace") if _may_read(caller, table)]
 
 

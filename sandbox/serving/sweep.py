@@ -11,6 +11,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
 from sandbox import live
+from sandbox.catalog import folders
 from sandbox.connections import redis_client
 from sandbox.registry import versions
 from sandbox.serving import compute, nodes, rollout, snapshot
@@ -47,6 +48,7 @@ def sweep() -> None:
     _stop_replicas()
     _place_what_waits()
     versions.give_up_unfinished(timezone.now())
+    folders.remove_left_over(timezone.now())
     redis.set(SWEPT_KEY, run_id)
 
 

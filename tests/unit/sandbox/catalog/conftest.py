@@ -12,7 +12,7 @@ from sandbox.workspaces.operations import open_workspace
 
 
 @pytest.fixture(autouse=True)
-def folders(settings: Any, tmp_path: Path) -> Path:
+def own_folders(settings: Any, tmp_path: Path) -> Path:
     settings.DELTA_DIR = tmp_path / "delta"
     settings.VOLUMES_DIR = tmp_path / "volumes"
     return tmp_path

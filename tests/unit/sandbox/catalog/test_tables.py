@@ -6,8 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from django.utils import timezone
 
-from sandbox.catalog import captured, containers, grants, table_rows, table_schema, tables
+from sandbox.catalog import containers, folders, grants, table_rows, table_schema, tables
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import RowChanges
 from sandbox.catalog.models import Securable, TableDetail
@@ -259,9 +260,12 @@ def test_a_killed_create_leaves_no_table_and_a_second_try_works(ada: Caller, mon
         patch.setattr(tables.shutil, "rmtree", lambda *_, **__: None)  # a killed process tidies nothing
         with pytest.raises(Killed):
             tables.create_table(ada, NAME, COLUMNS, rows=ROWS)
-    assert len(list(captured.workspace_folder(ada.workspace).glob("__tables/*/_delta_log"))) == 1
+    assert len(list(folders.tables_folder(ada.workspace).glob("__tables/*/_delta_log"))) == 1
     assert list(tables.list_tables(ada, "main.default")) == []
     tables.create_table(ada, NAME, COLUMNS, rows=ROWS)
+    assert len(values(ada)) == 3
+    assert folders.remove_left_over(timezone.now()) == 0
+    assert folders.remove_left_over(timezone.now() + dt.timedelta(hours=3)) == 1
     assert len(values(ada)) == 3
 
 
