@@ -11,6 +11,7 @@ from sandbox.catalog.models import (
     TableDetail,
     Tag,
 )
+from sandbox.features.models import OnlineStore, OnlineTable, Sync
 from sandbox.serving.models import (
     DeploymentEvent,
     Endpoint,
@@ -37,10 +38,13 @@ __all__ = [
     "ModelDetail",
     "ModelVersion",
     "Notification",
+    "OnlineStore",
+    "OnlineTable",
     "Secret",
     "SecretScope",
     "Securable",
     "ServedEntity",
+    "Sync",
     "TableDetail",
     "Tag",
     "Token",

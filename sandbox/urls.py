@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("sandbox.serving.urls")),
     path("", include("sandbox.inference_tables.urls")),
     path("", include("sandbox.sql.urls")),
+    path("", include("sandbox.features.urls")),
     path("sandbox/", include("sandbox.console.urls")),
     path("operate/", operate, name="operate"),
 ]

@@ -7,4 +7,4 @@ from celery import Celery
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("proving_ground")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["sandbox.serving", "sandbox.inference_tables", "sandbox.workspaces", "quizzes"])
+app.autodiscover_tasks(["sandbox.serving", "sandbox.inference_tables", "sandbox.features", "sandbox.workspaces", "quizzes"])

@@ -14,7 +14,7 @@ from django.db import connection
 from config.health import CONTROL_HEARTBEAT_KEY
 from sandbox.serving.foundation import ensure_foundation_endpoints
 
-SCHEDULED_MODULES = ("sandbox.serving.tasks", "sandbox.inference_tables.tasks", "quizzes.tasks")
+SCHEDULED_MODULES = ("sandbox.serving.tasks", "sandbox.inference_tables.tasks", "sandbox.features.tasks", "quizzes.tasks")
 """Each has BEAT_SCHEDULE, entries in Celery's own form."""
 SHORTEST_EXPIRY_S = 5.0
 

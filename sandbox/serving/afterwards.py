@@ -10,8 +10,9 @@ from redis.exceptions import RedisError
 
 from sandbox import metrics, service_logs
 from sandbox.connections import redis_client
+from sandbox.control_queue import enqueue
 from sandbox.serving import nodes, snapshot
-from sandbox.serving.control_queue import RECONCILE, enqueue
+from sandbox.serving.control_queue import RECONCILE
 from sandbox.serving.models import Endpoint
 
 log = logging.getLogger(__name__)

@@ -1,24 +1,5 @@
-"""Sends the control plane's own tasks; what cannot be sent now is found again by the tick."""
-
-import logging
-
-from celery import current_app
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
-
-log = logging.getLogger(__name__)
+"""Names of the tasks that the control plane sends to itself."""
 
 RECONCILE = "serving.reconcile"
 BUILD = "serving.build"
 NOTIFY = "serving.notify"
-QUEUE = "control"
-
-
-def enqueue(task: str, argument: str) -> bool:
-    """One message with one id; False when the broker is away."""
-    try:
-        current_app.send_task(task, args=(argument,), exchange="", routing_key=QUEUE, retry=False)
-    except (OperationalError, RedisError, OSError) as error:
-        log.warning("%s(%s) waits for the next tick: %s", task, argument, error)
-        return False
-    return True

@@ -18,10 +18,11 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from sandbox.builds.operations import BuildFailed, BuiltModel, build_model
+from sandbox.control_queue import enqueue
 from sandbox.errors import ApiError, TemporarilyUnavailable
 from sandbox.registry import store
 from sandbox.serving import events
-from sandbox.serving.control_queue import BUILD, enqueue
+from sandbox.serving.control_queue import BUILD
 from sandbox.serving.models import BuildStatus, Deployment, ModelBuild, ServedEntity
 from sandbox.workspaces.models import Workspace
 

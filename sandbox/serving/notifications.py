@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from sandbox.serving.control_queue import NOTIFY, enqueue
+from sandbox.control_queue import enqueue
+from sandbox.serving.control_queue import NOTIFY
 from sandbox.serving.models import Endpoint, Notification
 
 log = logging.getLogger(__name__)
