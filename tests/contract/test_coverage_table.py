@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from sandbox.files.app import PREFIX as FILES
 from sandbox.registry.routes import PREFIXES
 
 README = Path(__file__).resolve().parents[2] / "sandbox" / "README.md"
@@ -41,6 +42,6 @@ def test_the_table_names_no_address_that_is_not_there() -> None:
     assert api - real == set()
 
 
-def test_the_registry_is_named_by_its_prefixes() -> None:
+def test_what_is_answered_before_django_is_named_by_its_prefix() -> None:
     text = README.read_text()
-    assert all(prefix.rstrip("/") in text for prefix in PREFIXES)
+    assert [prefix for prefix in (*PREFIXES, FILES) if prefix.rstrip("/") not in text] == []
