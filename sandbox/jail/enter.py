@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sandbox.jail.devices import NONE as NO_DEVICE
+from sandbox.jail.devices import DeviceFiles
 from sandbox.jail.errors import JailRefused
 from sandbox.jail.landlock import GUARDS_TRUNCATION, landlock_version, restrict_files
 from sandbox.jail.limits import Limits
@@ -53,6 +55,7 @@ def enter_jail(
     keep_fds: Iterable[int] = (),
     scratch: str = "",
     programs: Sequence[str] = (),
+    devices: DeviceFiles = NO_DEVICE,
 ) -> Confinement:
     """Confine this process: from here on it reads code and `readable`, computes, and talks through `keep_fds`.
 
@@ -60,6 +63,8 @@ def enter_jail(
     `apply_cpu`: False for a process that lives on (a model runner); its requests need a deadline by kill instead.
     `scratch`: an empty folder that becomes a small writable one for this process alone, where the machine allows for that.
     `programs`: files that the process may become by execve; what runs then is as confined as the process was.
+    `devices`: of the CUDA device that the process computes on. Such a process has no limit on its address space, because the
+    driver maps all memory of the machine's devices: its memory has to be watched from outside.
     `keep_fds`: the only descriptors that stay open; standard input, output and error that are not among them lead nowhere.
     Raises JailRefused, in which case the caller must not go on.
     """
@@ -72,13 +77,13 @@ def enter_jail(
     _forget_environment()
     own_network = _leave_namespaces(libc)
     has_scratch = bool(scratch) and landlock_version(libc) >= GUARDS_TRUNCATION and mount_scratch(libc, scratch)
-    _apply_limits(limits, apply_cpu, kept, file_bytes=SIZE_BYTES if has_scratch else 0)
+    _apply_limits(limits, apply_cpu, kept, file_bytes=SIZE_BYTES if has_scratch else 0, has_device=bool(devices.nodes))
     _drop_privileges(libc)
     _prctl(libc, _PR_SET_PDEATHSIG, _SIGKILL)  # after the change of user, which clears it
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    readable = [*code_paths(), *MACHINE_DESCRIPTION, *readable]
-    version = restrict_files(libc, readable, writable=[scratch] if has_scratch else [], programs=programs)
-    filter_system_calls(libc, may_write=has_scratch, may_execute=bool(programs))
+    readable = [*code_paths(), *MACHINE_DESCRIPTION, *devices.readable, *readable]
+    version = restrict_files(libc, readable, [scratch] if has_scratch else [], programs, devices.nodes)
+    filter_system_calls(libc, may_write=has_scratch, may_execute=bool(programs), has_device=bool(devices.nodes))
     return Confinement(landlock_version=version, uid=os.getuid(), own_network=own_network, has_scratch=has_scratch)
 
 
@@ -140,9 +145,9 @@ def _leave_namespaces(libc: ctypes.CDLL) -> bool:
     return bool(libc.unshare(_CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWUTS) == 0)
 
 
-def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int], file_bytes: int) -> None:
+def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int], file_bytes: int, *, has_device: bool) -> None:
     wanted = {
-        resource.RLIMIT_AS: limits.address_space_bytes,
+        resource.RLIMIT_AS: resource.RLIM_INFINITY if has_device else limits.address_space_bytes,
         resource.RLIMIT_FSIZE: file_bytes,
         # the limit is about numbers, not about how many are open
         resource.RLIMIT_NOFILE: max([limits.open_files, *(fd + 8 for fd in kept)]),
@@ -153,7 +158,8 @@ def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int], file_bytes: i
     }
     for kind, value in wanted.items():
         hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        if hard != resource.RLIM_INFINITY:
+            value = hard if value == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
     if apply_cpu:
         # the soft limit says why the process ended, the hard one ends a process that ignores it

@@ -30,10 +30,14 @@ def landlock_version(libc: ctypes.CDLL) -> int:
 
 
 def restrict_files(
-    libc: ctypes.CDLL, readable: Iterable[str], writable: Iterable[str] = (), programs: Iterable[str] = ()
+    libc: ctypes.CDLL,
+    readable: Iterable[str],
+    writable: Iterable[str] = (),
+    programs: Iterable[str] = (),
+    devices: Iterable[str] = (),
 ) -> int:
-    """Confine the calling thread to reading beneath `readable` (missing paths are skipped), writing beneath `writable`, and
-    running `programs`.
+    """Confine the calling thread to reading beneath `readable` (missing paths are skipped), writing beneath `writable`,
+    running `programs`, and using the device nodes `devices`.
 
     Handles every right that the kernel knows, so that all else is refused. Needs no_new_privs.
     Returns the ABI version. Raises JailRefused.
@@ -52,6 +56,8 @@ def restrict_files(
             _allow(libc, ruleset, path, _WRITING)
         for path in programs:
             _allow(libc, ruleset, path, _READ_FILE | _EXECUTE)
+        for path in devices:
+            _allow(libc, ruleset, path, _READ_FILE | _WRITE_FILE | (_IOCTL_DEVICE if version >= 5 else 0))
         if libc.syscall(_RESTRICT_SELF, ruleset, 0) != 0:
             raise _refused("landlock_restrict_self")
     finally:
@@ -83,7 +89,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, wanted: int) -> None:
     except OSError:  # absent on this machine, or out of reach: then it stays out of reach
         return
     try:
-        rights = wanted if os.path.isdir(path) else wanted & (_READ_FILE | _EXECUTE)
+        rights = wanted if os.path.isdir(path) else wanted & (_READ_FILE | _WRITE_FILE | _EXECUTE | _IOCTL_DEVICE)
         rule = struct.pack("=Qi", rights, descriptor)
         memory = ctypes.create_string_buffer(rule, len(rule))
         if libc.syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, memory, 0) != 0:
