@@ -40,6 +40,9 @@ _CLASSES = (
     (re.compile(r"more than one row returned by a subquery|Scalar subquery", re.IGNORECASE), "SCALAR_SUBQUERY_TOO_MANY_ROWS"),
 )
 """Error classes of Databricks for what the engine says [docs: Error conditions in Databricks]."""
+_MISSING_COLUMN = re.compile(
+    r'(?:Referenced column|does not have a column named) "([^"]*)"(?: was)?(?: not found)?[^:]*(?:: (.*))?', re.DOTALL
+)
 _UDF = re.compile(r"Python exception occurred while executing the UDF: (?:\w+: )?")
 _OWN = re.compile(r"\[(?:[A-Z_]+\.?)+\] .*", re.DOTALL)
 
@@ -64,8 +67,18 @@ def friendly(kind: str, message: str) -> tuple[str, str]:
     text = _VIEW.sub("the table", text)
     if (own := _OWN.search(text)) is not None:  # raised by a macro or function of ours
         text = own[0]
-    elif kind == "BinderException" and ("not found in FROM clause" in text or "does not have a column named" in text):
-        text = f"[UNRESOLVED_COLUMN] {text}"
+    elif (missing := _MISSING_COLUMN.search(text)) is not None:
+        text = _unresolved(missing[1], missing[2])
     else:
         text = next((f"[{name}] {text}" for pattern, name in _CLASSES if pattern.search(text)), text)
     return "BAD_REQUEST", text[:500].strip() or "The statement failed."
+
+
+def _unresolved(column: str, candidates: str | None) -> str:
+    """As Databricks words it [docs: UNRESOLVED_COLUMN error class]."""
+    sentence = f"A column, variable, or function parameter with name `{column}` cannot be resolved."
+    names = re.findall(r'"([^"]+)"', candidates or "")
+    if not names:
+        return f"[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] {sentence} SQLSTATE: 42703"
+    meant = ", ".join(f"`{name.rpartition('.')[2]}`" for name in names)
+    return f"[UNRESOLVED_COLUMN.WITH_SUGGESTION] {sentence} Did you mean one of the following? [{meant}]. SQLSTATE: 42703"

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.catalog import containers, functions, grants, securables, table_rows, tables, volumes
+from sandbox.catalog import containers, functions, grants, securables, system_tables, table_rows, tables, volumes
 from sandbox.catalog import delta as delta_tables
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.sql.limits import SqlColumn
@@ -55,14 +55,13 @@ def _show(caller: Caller, plan: Plan) -> Shown:
         return any(fnmatch.fnmatchcase(name.lower(), each.strip()) for each in like.split("|"))
 
     if what == "CATALOGS":
-        return _table("catalog", ([each.name] for each in containers.list_catalogs(caller) if fits(each.name)))
+        catalogs = [*containers.list_catalogs(caller), *system_tables.catalogs(caller)]
+        return _table("catalog", ([each.name] for each in catalogs if fits(each.name)))
     if what == "SCHEMAS":
-        return _table(
-            "databaseName", ([each.name] for each in containers.list_schemas(caller, quoted(inside)) if fits(each.name))
-        )
+        return _table("databaseName", ([each.name] for each in _schemas(caller, inside) if fits(each.name)))
     schema = inside.rpartition(".")[2]
     if what in {"TABLES", "VIEWS"}:
-        found = [each for each in tables.list_tables(caller, quoted(inside)) if fits(each.name)]
+        found = [each for each in _tables(caller, inside) if fits(each.name)]
         if what == "VIEWS":
             views = [each for each in found if each.table.table_type == tables.VIEW]
             return _table("namespace viewName isTemporary:BOOLEAN", ([schema, each.name, False] for each in views))
@@ -73,6 +72,19 @@ def _show(caller: Caller, plan: Plan) -> Shown:
         )
     rows = ([schema, each.name] for each in volumes.list_volumes(caller, quoted(inside)) if fits(each.name))
     return _table("database volume_name", rows)
+
+
+def _schemas(caller: Caller, catalog: str) -> list[Securable]:
+    virtual = system_tables.schemas(caller, quoted(catalog))
+    if system_tables.catalog(caller, quoted(catalog)) is not None:
+        return virtual
+    return [*containers.list_schemas(caller, quoted(catalog)), *virtual]
+
+
+def _tables(caller: Caller, schema: str) -> list[Securable]:
+    if system_tables.schema(caller, quoted(schema)) is not None:
+        return system_tables.tables_of(caller, quoted(schema))
+    return list(tables.list_tables(caller, quoted(schema)))
 
 
 def _show_columns(caller: Caller, plan: Plan) -> Shown:
@@ -173,8 +185,6 @@ def _describe_table(caller: Caller, plan: Plan) -> Shown:
 
 
 def _found_table(caller: Caller, plan: Plan) -> Securable:
-    from sandbox.catalog import system_tables
-
     return system_tables.table(caller, _name(plan)) or tables.get_table(caller, _name(plan))
 
 

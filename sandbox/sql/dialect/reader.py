@@ -104,10 +104,14 @@ class Reader:
         return parts
 
     def string(self, what: str = "a text in quotes") -> str:
-        if self.is_done or self._tokens[self._at].token_type not in {TokenType.STRING, TokenType.RAW_STRING}:
+        """Texts that stand side by side are one."""
+        if not self.is_string():
             self.fail(f"{what} was expected")
-        self._at += 1
-        return str(self._tokens[self._at - 1].text)
+        text = ""
+        while self.is_string():
+            text += str(self._tokens[self._at].text)
+            self._at += 1
+        return text
 
     def is_string(self) -> bool:
         return not self.is_done and self._tokens[self._at].token_type in {TokenType.STRING, TokenType.RAW_STRING}

@@ -105,7 +105,7 @@ def test_a_statement_that_fails_is_an_answer(client: WorkspaceClient) -> None:
     assert answer.status.state == StatementState.FAILED
     assert answer.status.error is not None
     assert answer.status.error.error_code == ServiceErrorCode.BAD_REQUEST
-    assert 'column "nothing" not found' in (answer.status.error.message or "")
+    assert "parameter with name `nothing` cannot be resolved" in (answer.status.error.message or "")
     assert answer.result is None
 
 

@@ -1,0 +1,123 @@
+"""Statements of every kind, one after the other in one workspace; and who may run them, and what two writers do to each other."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.sql.limits import SqlFailed, SqlResult
+from sandbox.sql.run import run_statement
+from sandbox.workspaces import members
+from sandbox.workspaces.members import Caller
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SCRIPT: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "script.yaml").read_text())
+
+
+@pytest.fixture
+def caller(workspace: Any, learner: Any, settings: Any, tmp_path: Path) -> Caller:
+    settings.DELTA_DIR, settings.VOLUMES_DIR = tmp_path / "delta", tmp_path / "volumes"
+    return Caller(workspace, learner)
+
+
+def outcome(caller: Caller, sql: str) -> SqlResult | str:
+    try:
+        return run_statement(caller, sql)
+    except SqlFailed as failure:
+        return failure.message
+
+
+def test_a_script(caller: Caller) -> None:
+    for case in SCRIPT:
+        found = outcome(caller, case["sql"])
+        if "error" in case:
+            assert isinstance(found, str), case
+            assert case["error"] in found, (case, found)
+        else:
+            assert isinstance(found, SqlResult), (case, found)
+            assert "any" in case or found.rows == case["rows"], (case, found.rows)
+
+
+@pytest.fixture
+def bob(caller: Caller, stranger: Any) -> Caller:
+    """A member without any grant of his own."""
+    members.add_member(caller.workspace, stranger.email)
+    return Caller(caller.workspace, stranger)
+
+
+def test_privileges_decide(caller: Caller, bob: Caller) -> None:
+    for sql in (
+        "CREATE TABLE secret AS SELECT id, id * 10 AS v FROM range(3)",
+        "CREATE VIEW shown AS SELECT v FROM secret WHERE id > 0",
+        "CREATE FUNCTION most() RETURNS BIGINT RETURN (SELECT max(v) FROM secret)",
+    ):
+        run_statement(caller, sql)
+    for sql in (
+        "SELECT * FROM secret",
+        "SELECT * FROM shown",
+        "SELECT most()",
+        "DESCRIBE HISTORY secret",
+        "SHOW GRANTS ON TABLE secret",
+    ):
+        assert "does not have" in str(outcome(bob, sql)), sql
+    for sql in (
+        "INSERT INTO secret VALUES (1, 1)",
+        "DELETE FROM secret",
+        "DROP TABLE secret",
+        "ALTER TABLE secret ADD COLUMN x INT",
+    ):
+        assert "does not have" in str(outcome(bob, sql)), sql
+    run_statement(caller, "GRANT SELECT ON TABLE shown TO `eve@example.org`")
+    run_statement(caller, "GRANT EXECUTE ON FUNCTION most TO `eve@example.org`")
+    assert run_statement(bob, "SELECT * FROM shown ORDER BY v").rows == [["10"], ["20"]]
+    assert run_statement(bob, "SELECT most()").rows == [["20"]]
+    assert "does not have SELECT" in str(outcome(bob, "SELECT * FROM secret"))
+    run_statement(bob, "CREATE TABLE mine AS SELECT v FROM shown")
+    assert run_statement(bob, "SELECT count(*) FROM mine").rows == [["2"]]
+
+
+def test_a_view_keeps_to_what_it_read_when_it_was_made(caller: Caller, bob: Caller) -> None:
+    """The jailed process says what a view reads; only what was noted at its creation is believed."""
+    from sandbox.sql.dialect_keys import key
+    from sandbox.sql.objects import Objects
+
+    run_statement(caller, "CREATE TABLE secret AS SELECT 1 AS v")
+    run_statement(caller, "CREATE TABLE open AS SELECT 2 AS v")
+    run_statement(caller, "CREATE VIEW shown AS SELECT v FROM open")
+    objects = Objects(bob)
+    for table in ("open", "secret"):
+        objects.add(["table", f"main.default.{table}", None, "main.default.shown"])
+    kinds = [
+        objects.found[key("table", f"main.default.{table}", None, "main.default.shown")]["kind"] for table in ("open", "secret")
+    ]
+    assert kinds == ["table", "error"]
+
+
+def test_two_writers_lose_nothing(caller: Caller) -> None:
+    from django.db import connections
+
+    run_statement(caller, "CREATE TABLE counts AS SELECT 0 AS n")
+    problems: list[str] = []
+
+    def write(sql: str) -> None:
+        try:
+            for _ in range(4):
+                run_statement(caller, sql)
+        except SqlFailed as failure:
+            problems.append(failure.message)
+        finally:
+            connections.close_all()
+
+    writers = [
+        threading.Thread(target=write, args=(sql,))
+        for sql in ("UPDATE counts SET n = n + 1 WHERE n < 1000", "INSERT INTO counts VALUES (1000)")
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+    assert problems == []
+    rows = run_statement(caller, "SELECT n, count(*) FROM counts GROUP BY n ORDER BY n").rows
+    assert rows == [["4", "1"], ["1000", "4"]]
