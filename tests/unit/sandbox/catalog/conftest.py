@@ -12,10 +12,11 @@ from sandbox.workspaces.operations import open_workspace
 
 
 @pytest.fixture(autouse=True)
-def own_folders(settings: Any, tmp_path: Path) -> Path:
+def folders_of(settings: Any, tmp_path: Path) -> Any:
+    """The settings, with folders of the test's own."""
     settings.DELTA_DIR = tmp_path / "delta"
     settings.VOLUMES_DIR = tmp_path / "volumes"
-    return tmp_path
+    return settings
 
 
 def person_named(name: str) -> User:
