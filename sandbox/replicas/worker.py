@@ -28,6 +28,7 @@ from redis.retry import Retry
 
 from sandbox import live, service_logs
 from sandbox.jail.limits import GIB, Limits
+from sandbox.replicas import memory_watch
 from sandbox.replicas.commits import Commits
 from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
@@ -195,7 +196,10 @@ class Replica:
 def start_runner(spec: ReplicaSpec, model: bytes, read_output: Callable[[int], None] | None) -> Runner:
     """A runner with the memory of the workload type, on the device that the node chose."""
     limits = replace(RUNNER_LIMITS, address_space_bytes=spec.memory_limit_bytes)
-    return Runner.start(spec.runtime, model, limits, read_output, spec.device)
+    runner = Runner.start(spec.runtime, model, limits, read_output, spec.device)
+    if spec.device != "cpu":
+        memory_watch.watch(runner.pid, spec.memory_limit_bytes)
+    return runner
 
 
 def report_failure(connection: Any, entity_id: str, replica_id: str, message: str) -> None:
