@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from sandbox.jail.devices import cuda_files
 from sandbox.jail.enter import enter_jail
 from sandbox.jail.limits import Limits
 from sandbox.replicas.frames import RawBody, RunnerGoneError, decode_request, read_frame, write_frame
@@ -125,7 +126,7 @@ def _run(runtime: str, device: str, reads: int, writes: int, limits: Limits) -> 
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        enter_jail(limits, apply_cpu=False, keep_fds=(1, 2, reads, writes))
+        enter_jail(limits, apply_cpu=False, keep_fds=(1, 2, reads, writes), devices=cuda_files(device))
         _serve(runtime, device, reads, writes)
         os._exit(0)
     except (RunnerGoneError, KeyboardInterrupt):
