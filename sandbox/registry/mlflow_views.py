@@ -106,10 +106,11 @@ def create_version(caller: Caller, asked: Asked) -> Answer:
     model = registered_models.find_model(caller.workspace, asked["name"])
     version_files.may_register(caller, model)
     source = sources.checked_source(asked.get("source"))
-    found = sources.find_source(caller, source, asked["model_id"])
+    model_id = sources.logged_model_id(asked["model_id"])
+    found = sources.find_source(caller, source, model_id)
     versions.check_files(model, found.folder)
     facts = {"source": source, "comment": asked["description"], "tags": tags_of(asked), "run_link": asked["run_link"]}
-    made_by = {"run_id": asked["run_id"] or found.run_id, "model_id": asked["model_id"] or found.model_id}
+    made_by = {"run_id": asked["run_id"] or found.run_id, "model_id": model_id or found.model_id}
     pending = versions.add_version(model, person(caller.user), **facts, **made_by)
     ready = versions.register_copy(pending, found.folder, person(caller.user))
     origins.note_origins(ready)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -16,8 +16,6 @@ from sandbox.asgi_io import (
     Receive,
     Scope,
     Send,
-    capped_body,
-    declared_length,
     query_of,
     read_json,
     send_bytes,
@@ -25,8 +23,10 @@ from sandbox.asgi_io import (
     send_json,
 )
 from sandbox.errors import ApiError, BadRequest, EndpointNotFound, PermissionDenied, TemporarilyUnavailable, Unauthenticated
-from sandbox.files import quota, signed_urls
+from sandbox.files import signed_urls
 from sandbox.files.places import Who
+from sandbox.files.receiving import receive_file
+from sandbox.files.tree import Place
 from sandbox.live import LiveToken
 from sandbox.registry import credentials, mlflow_store, version_downloads
 from sandbox.registry.artifact_paths import scoped_path
@@ -51,7 +51,7 @@ class Forwarded:
 
     method: str
     url: str
-    content: bytes | AsyncIterator[bytes] | None
+    content: bytes | None
     headers: dict[str, str]
 
 
@@ -103,12 +103,16 @@ class RegistryProxy:
             return
         if route.kind is not Kind.JSON and await _send_of_version(who, scope, send, route):
             return
+        if route.kind is Kind.ARTIFACT and method == "PUT":
+            await _store_artifact(who, headers, receive, route)
+            await send_json(send, 200, {})
+            return
         experiment_id = await asyncio.to_thread(self.store.ensure_workspace, who.workspace_id)
         workspace = mlflow_store.mlflow_workspace(who.workspace_id)
         if route.kind is Kind.JSON:
             forwarded = await _forward_json(scope, headers, receive, workspace, experiment_id, is_page=is_page)
         else:
-            forwarded = await _forward_artifact(scope, headers, receive, who.workspace_id, route)
+            forwarded = _forward_artifact(scope, workspace, route)
         as_databricks = route.kind is Kind.JSON and is_databricks_client(headers.get(b"user-agent", b""))
         await self.send_on(forwarded, send, _databricks_answer(who.workspace_id) if as_databricks else _stream_answer)
 
@@ -193,29 +197,23 @@ async def _forward_json(
     return Forwarded(scope["method"], url, content, forwarded_headers | {"Content-Type": "application/json"})
 
 
-async def _forward_artifact(scope: Scope, headers: Headers, receive: Receive, workspace_id: str, route: Route) -> Forwarded:
-    """A file or a folder's list; every path ends up below the workspace's own folder."""
-    workspace = mlflow_store.mlflow_workspace(workspace_id)
+async def _store_artifact(who: Who, headers: Headers, receive: Receive, route: Route) -> None:
+    """Keep an artifact where the MLflow server looks for it: staged and renamed, as the server itself would not."""
+    below = _scoped_file(mlflow_store.mlflow_workspace(who.workspace_id), route.artifact_path).split("/")
+    root: Path = settings.MLFLOW_DIR.joinpath("artifacts", *below[:2])
+    async with receive_file(who.workspace_id, headers, receive) as staged:
+        await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True, mode=0o700)
+        await asyncio.to_thread(staged.commit, Place(root, tuple(below[2:]), "/" + route.artifact_path), overwrite=True)
+
+
+def _forward_artifact(scope: Scope, workspace: str, route: Route) -> Forwarded:
+    """Reading or deleting a file, or a folder's list; every path ends up below the workspace's own folder."""
     forwarded_headers = {WORKSPACE_HEADER: workspace, "Accept-Encoding": "identity"}
     if route.kind is Kind.ARTIFACT_LIST:
         path = scoped_path(workspace, dict(query_of(scope)).get("path", ""))
         return Forwarded("GET", f"{ARTIFACTS}?{urlencode({'path': path})}", None, forwarded_headers)
     url = f"{ARTIFACTS}/{quote(_scoped_file(workspace, route.artifact_path))}"
-    if scope["method"] != "PUT":
-        return Forwarded(scope["method"], url, None, forwarded_headers)
-    length = declared_length(headers, settings.ARTIFACT_BODY_LIMIT_BYTES)
-    if length is not None:
-        forwarded_headers["Content-Length"] = str(length)
-    await asyncio.to_thread(quota.take, workspace_id, length or 0)
-    body = capped_body(receive, settings.ARTIFACT_BODY_LIMIT_BYTES)
-    return Forwarded("PUT", url, body if length is not None else _counted(body, workspace_id), forwarded_headers)
-
-
-async def _counted(body: AsyncIterator[bytes], workspace_id: str) -> AsyncIterator[bytes]:
-    """A body that did not say its length, counted against the quota as it comes."""
-    async for piece in body:
-        await asyncio.to_thread(quota.take, workspace_id, len(piece))
-        yield piece
+    return Forwarded(scope["method"], url, None, forwarded_headers)
 
 
 def _scoped_file(workspace: str, path: str) -> str:

@@ -20,8 +20,8 @@ _LISTS = frozenset({"order_by", "stages"})
 def rest_view(**operations: tuple[type[Body], Operation]) -> Any:
     """A view with one operation for each HTTP method.
 
-    An operation gets the caller and the checked fields of the body (of a GET: of the query) together with what the path names,
-    and returns the answer's JSON object.
+    An operation gets the caller and the checked fields of the body (of a GET, and a DELETE without body: of the query) together
+    with what the path names, and returns the answer's JSON object.
     """
 
     def view(request: Request, **named: str) -> Response:
@@ -33,7 +33,7 @@ def rest_view(**operations: tuple[type[Body], Operation]) -> Any:
 
 
 def _fields(request: Request) -> Any:
-    if request.method != "GET":
+    if request.method != "GET" and (request.data or request.method != "DELETE"):
         return request.data or {}
     query = request.query_params
     return {key: query.getlist(key) if key in _LISTS else query[key] for key in query}

@@ -54,6 +54,11 @@ def find_source(caller: Caller, source: str, model_id: str = "") -> Source:
     return found
 
 
+def logged_model_id(text: str) -> str:
+    """The id of a logged model; empty for what is none."""
+    return text if _LOGGED_MODEL.fullmatch(f"models:/{text}") else ""
+
+
 def checked_source(source: object) -> str:
     """The source as text. Raises InvalidParameterValue for what is none."""
     if not isinstance(source, str) or len(source) > MAX_SOURCE_CHARACTERS or not source.isprintable():

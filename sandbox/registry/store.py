@@ -119,6 +119,8 @@ def register_directory(workspace_id: str, name: str, directory: Path) -> str:
     with suppress(ResourceAlreadyExists):  # then it gets one more version
         add_model(workspace, model_key(name), owner)
     pending = versions.add_version(find_model(workspace, name), owner)
+    pending.source = f"models:/{pending.registered_model.full_name}/{pending.version}"  # its files have no other origin
+    pending.save(update_fields=["source"])
     return str(versions.register_copy(pending, directory, owner).version)
 
 

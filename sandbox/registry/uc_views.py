@@ -78,7 +78,7 @@ def create_version(caller: Caller, asked: Asked) -> Answer:
     dependencies = [dict(each) for each in asked["model_version_dependencies"]]
     dependencies += origins.feature_dependencies(caller.workspace, asked["feature_deps"])
     facts = {"source": sources.checked_source(asked.get("source", "")), "comment": asked["description"], "tags": tags_of(asked)}
-    ids = {name: asked[name] for name in ("run_id", "model_id")}
+    ids = {"run_id": asked["run_id"], "model_id": sources.logged_model_id(asked["model_id"])}
     created = versions.create_version(caller, asked["name"], **facts, **ids, dependencies=dependencies[:1000])
     return {"model_version": uc_version(created)}
 

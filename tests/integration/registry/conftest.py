@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from django.test import override_settings
 
 from sandbox.live import LiveToken
 from sandbox.registry.mlflow_store import MlflowStore, store_on
@@ -30,29 +31,14 @@ TOKENS = {
 
 @dataclass(frozen=True)
 class Registry:
-    """A running registry: its address, its store, and clients of its two people."""
+    """A running MLflow server: the address of the proxy before it, its store, and clients of its two people."""
 
     url: str
     store: MlflowStore
-    socket: Path
+    data_dir: Path
 
     def client(self, token: str) -> httpx.Client:
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False)
-
-    def python(self, token: str, program: str, **environment: str) -> str:
-        """Run a learner's program in a process of its own; returns what it printed."""
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(
-                [sys.executable, "-c", program],
-                cwd=folder,
-                env=_clean_environment() | {"MLFLOW_TRACKING_URI": self.url, "MLFLOW_TRACKING_TOKEN": token} | environment,
-                capture_output=True,
-                text=True,
-                timeout=180,
-                check=False,
-            )
-        assert done.returncode == 0, done.stderr[-4000:]
-        return done.stdout
 
 
 def _clean_environment() -> dict[str, str]:
@@ -102,7 +88,8 @@ def registry() -> Iterator[Registry]:
         try:
             wait_until(store.is_ready)
             server, thread, url = _serve(RegistryProxy(_authenticate, path))
-            yield Registry(url, store, path)
+            with override_settings(MLFLOW_DIR=Path(folder) / "mlflow", UPLOADS_DIR=Path(folder) / "uploads"):
+                yield Registry(url, store, Path(folder))
             server.should_exit = True
             thread.join(10)
             store.close()

@@ -1,15 +1,12 @@
 """What one workspace holds is missing for another one, with the answer of a thing that never existed."""
 
 import socket as sockets
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from sandbox.errors import ResourceDoesNotExist
-
-from .conftest import ADA, BEN, Registry
+from .conftest import ADA, Registry
 
 API = "/api/2.0/mlflow"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -18,7 +15,7 @@ PREFIX = f"workspaces/ws-{ADA}"
 
 @pytest.fixture(scope="module")
 def adas(registry: Registry) -> dict[str, str]:
-    """Ids of an experiment, a run with a file, a logged model and a registered version that belong to Ada."""
+    """Ids of an experiment, a run with a file and a logged model that belong to Ada."""
     with registry.client("ada-token") as ada:
         experiment = post(ada, f"{API}/experiments/create", name="private")["experiment_id"]
         run = post(ada, f"{API}/runs/create", experiment_id=experiment)["run"]["info"]["run_id"]
@@ -26,9 +23,6 @@ def adas(registry: Registry) -> dict[str, str]:
         path = model["artifact_uri"].removeprefix("mlflow-artifacts:/")
         assert path.startswith(PREFIX + "/")
         assert ada.put(f"{FILES}/{path}/MLmodel", content=b"secret").status_code == 200
-        post(ada, f"{API}/registered-models/create", name="private-model")
-        source = f"models:/{model['model_id']}"
-        post(ada, f"{API}/model-versions/create", name="private-model", source=source, model_id=model["model_id"])
         assert ada.get(f"{FILES}/{path}/MLmodel").content == b"secret"
     return {"experiment": experiment, "run": run, "model": model["model_id"], "path": path}
 
@@ -61,17 +55,12 @@ def same_as_missing(theirs: httpx.Response, missing: httpx.Response, their_name:
         ("model", "GET", f"{API}/logged-models/NAME", None, "m-" + "0" * 32),
         ("model", "DELETE", f"{API}/logged-models/NAME", None, "m-" + "0" * 32),
         ("model", "GET", f"{API}/logged-models/NAME/artifacts/directories", None, "m-" + "0" * 32),
-        ("name", "GET", f"{API}/registered-models/get?name=NAME", None, "no-such-thing"),
-        ("name", "GET", f"{API}/model-versions/get?name=NAME&version=1", None, "no-such-thing"),
-        ("name", "GET", f"{API}/model-versions/get-download-uri?name=NAME&version=1", None, "no-such-thing"),
-        ("name", "POST", f"{API}/registered-models/alias", {"name": "NAME", "alias": "a", "version": "1"}, "no-such-thing"),
-        ("name", "DELETE", f"{API}/registered-models/delete", {"name": "NAME"}, "no-such-thing"),
     ],
 )
 def test_their_objects_are_missing(
     registry: Registry, adas: dict[str, str], kind: str, method: str, path: str, body: dict[str, Any] | None, missing: str
 ) -> None:
-    theirs = adas.get(kind, "private-model")
+    theirs = adas[kind]
 
     def ask(name: str) -> httpx.Response:
         filled = None if body is None else {k: name if v == "NAME" else v for k, v in body.items()}
@@ -86,8 +75,6 @@ def test_their_objects_are_missing(
 
 def test_searches_find_nothing_of_theirs(registry: Registry, adas: dict[str, str]) -> None:
     with registry.client("ben-token") as ben:
-        assert ben.get(f"{API}/registered-models/search").json() == {}
-        assert ben.get(f"{API}/model-versions/search").json() == {}
         assert post(ben, f"{API}/runs/search", experiment_ids=[adas["experiment"]]) == {}
         experiments = ben.get(f"{API}/experiments/search?max_results=100").json()["experiments"]
         assert [e["name"] for e in experiments] == ["Default"]
@@ -160,54 +147,6 @@ def test_tricks_with_paths_reach_nothing(registry: Registry, adas: dict[str, str
         assert answer.split(b" ")[1] in {b"400", b"404"}
     with registry.client("ada-token") as ada:
         assert ada.get(f"{FILES}/{adas['path']}/MLmodel").content == b"secret"
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "file:///etc/passwd",
-        "/etc/passwd",
-        "http://localhost:1/x",
-        "s3://bucket/x",
-        "dbfs:/x",
-        "mlflow-artifacts://other-host/x",
-        "mlflow-artifacts:/../../etc",
-        f"mlflow-artifacts:/{PREFIX}/1/x",
-        "FILE:///etc/passwd",
-        "",
-        7,
-    ],
-)
-def test_hostile_sources_are_refused(registry: Registry, source: object) -> None:
-    with registry.client("ben-token") as ben:
-        ben.post(f"{API}/registered-models/create", json={"name": "hostile"})
-        answer = ben.post(f"{API}/model-versions/create", json={"name": "hostile", "source": source})
-    assert answer.status_code == 400
-    assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
-
-
-def test_their_model_is_no_source(registry: Registry, adas: dict[str, str], tmp_path: Path) -> None:
-    with registry.client("ben-token") as ben:
-        ben.post(f"{API}/registered-models/create", json={"name": "borrowed"})
-        for source, key in [("models:/NAME", "model_id"), ("runs:/NAME/m", "run_id"), ("models:/NAME/1", "")]:
-            theirs = {"model_id": adas["model"], "run_id": adas["run"]}.get(key, "private-model")
-            missing = {"model_id": "m-" + "0" * 32, "run_id": "0" * 32}.get(key, "no-such-thing")
-            answers = []
-            for name in (theirs, missing):
-                body = {"name": "borrowed", "source": source.replace("NAME", name)} | ({key: name} if key else {})
-                answers.append(ben.post(f"{API}/model-versions/create", json=body))
-            assert answers[0].status_code == answers[1].status_code
-            if answers[0].is_error:
-                same_as_missing(answers[0], answers[1], theirs, missing)
-        placed = {"name": "borrowed", "source": f"mlflow-artifacts:/{adas['path']}", "run_id": adas["run"]}
-        assert ben.post(f"{API}/model-versions/create", json=placed).is_error
-        made = ben.get(f"{API}/model-versions/search").json()["model_versions"]
-    # MLflow takes any run id at its word, so versions of runs that are not there exist; they have no files
-    assert {v["source"] for v in made} <= {f"runs:/{adas['run']}/m", f"runs:/{'0' * 32}/m"}
-    for version in made:
-        found = registry.store.get_version(BEN, "borrowed", version["version"])
-        with pytest.raises(ResourceDoesNotExist):
-            registry.store.fetch_artifacts(BEN, found, tmp_path / version["version"])
 
 
 @pytest.mark.parametrize("field", ["artifact_location", "artifactLocation"])

@@ -71,9 +71,9 @@ def test_a_bad_body_is_explained(registry: Registry, content: bytes, sentence: s
 
 def test_the_server_s_own_errors_pass(registry: Registry) -> None:
     with registry.client("ada-token") as ada:
-        answer = ada.post(f"{API}/registered-models/create", json={"name": "a/b"})
-    assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
-    assert "a/b" in answer.json()["message"]
+        answer = ada.post(f"{API}/runs/create", json={"experiment_id": "987654321"})
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    assert "987654321" in answer.json()["message"]
 
 
 def test_a_file_over_the_limit_is_413_and_leaves_nothing(registry: Registry, settings: LazySettings) -> None:
