@@ -47,20 +47,21 @@ def test_a_model_is_registered_found_and_loaded_back(stack: Stack, token: str, p
     assert (shown["champion"], shown["aliases"], shown["versions"]) == ("4", {"Champion": "4"}, [1, 2, 3, 4])
     assert shown["found"] is True
     assert shown["copied"] == ["1", "READY"]
-    assert shown["refused"] | {"unsigned": ""} == {
+    # the databricks client looks for a signature itself and adds a hint to the other; it gives neither a code
+    said_by_client = "INTERNAL_ERROR" if pair == "databricks" else "INVALID_PARAMETER_VALUE"
+    assert shown["refused"] == {
         "existing": "RESOURCE_ALREADY_EXISTS",
         "missing": "RESOURCE_DOES_NOT_EXIST",
         "deleted": "RESOURCE_DOES_NOT_EXIST",
         "alias": "RESOURCE_DOES_NOT_EXIST",
-        "two_levels": "INVALID_PARAMETER_VALUE",
-        "unsigned": "",
+        "two_levels": said_by_client,
+        "unsigned": said_by_client,
     }
     assert shown["seconds"] < 5, "the goal is 1.5 s on a quiet machine"
     if pair == "databricks":
-        assert shown["refused"]["unsigned"] == "INTERNAL_ERROR"  # MLflow's client looks itself, and gives it no code
-        assert (shown["left"], shown["second_try"]) == ("PENDING_REGISTRATION", 6)
+        assert (shown["left"], shown["second_try"]) == ("PENDING_REGISTRATION", "6")
     else:
-        assert shown["refused"]["unsigned"] == shown["stages"] == "INVALID_PARAMETER_VALUE"
+        assert shown["stages"] == "INVALID_PARAMETER_VALUE"
         assert (shown["latest"], shown["liked"]) == (True, ["Loose churn"])
 
 
