@@ -25,13 +25,22 @@ def forest(seed: int) -> RandomForestClassifier:
 
 
 def write_requests(path: Path, versions: list[Any], rows_per_request: int = 1) -> None:
-    """`rows_per_request` rows in each body, with what each version predicts for them; ROWS rows in all, or five requests."""
+    """`rows_per_request` rows in each body, with what each version predicts for them; ROWS rows in all, or five requests.
+
+    One row is a record; many are `dataframe_split`, which names the columns once, as peers do who name them never.
+    """
     rows = table(seed=1)[0].head(max(ROWS, 5 * rows_per_request))
-    records = rows.to_dict(orient="records")
+    values, names = rows.to_numpy().tolist(), list(rows.columns)
     predictions = [model.predict(rows).tolist() for model in versions]
     entries = []
-    for start in range(0, len(records) - rows_per_request + 1, rows_per_request):
+    for start in range(0, len(values) - rows_per_request + 1, rows_per_request):
         end = start + rows_per_request
         answers = [each[start:end] for each in predictions]
-        entries.append({"body": {"dataframe_records": records[start:end]}, "predictions": answers})
+        entries.append({"body": _body(names, values[start:end]), "predictions": answers})
     path.write_text(json.dumps(entries))
+
+
+def _body(names: list[str], rows: list[list[float]]) -> dict[str, Any]:
+    if len(rows) == 1:
+        return {"dataframe_records": [dict(zip(names, rows[0], strict=True))]}
+    return {"dataframe_split": {"columns": names, "data": rows}}

@@ -23,13 +23,22 @@ NO_REPORTS = {"DO_NOT_TRACK": "1", "BENTOML_DO_NOT_TRACK": "1", "RAY_USAGE_STATS
 Body = dict[str, Any]
 
 
-def _as_it_is(body: Body) -> Body:
-    return body
+def _numbers(body: Body) -> list[list[float]]:
+    """The rows of a body in one of MLflow's forms, without the columns' names."""
+    if "dataframe_split" in body:
+        rows: list[list[float]] = body["dataframe_split"]["data"]
+        return rows
+    return [list(record.values()) for record in body["dataframe_records"]]
+
+
+def _rows(body: Body) -> Body:
+    """What the servers take whose code is ours (see peers/)."""
+    return {"rows": _numbers(body)}
 
 
 def _tensor(body: Body) -> Body:
     """The open inference protocol (V2) that MLServer speaks."""
-    rows = [list(record.values()) for record in body["dataframe_records"]]
+    rows = _numbers(body)
     data = [value for row in rows for value in row]
     return {"inputs": [{"name": "rows", "shape": [len(rows), len(rows[0])], "datatype": "FP64", "data": data}]}
 
@@ -41,7 +50,7 @@ class Peer:
     folder: str
     name: str
     path: str = "/predict"
-    body: Callable[[Body], Body] = _as_it_is
+    body: Callable[[Body], Body] = _rows
     answer: str = "predictions"
     """Where the predictions are in its answer, steps joined by dots."""
 

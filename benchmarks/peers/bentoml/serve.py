@@ -25,6 +25,5 @@ class Forest:
     predictor = bentoml.depends(Predictor)
 
     @bentoml.api
-    async def predict(self, dataframe_records: list[dict[str, float]]) -> dict[str, Any]:
-        rows = np.array([list(record.values()) for record in dataframe_records])
+    async def predict(self, rows: np.ndarray) -> dict[str, Any]:
         return {"predictions": (await self.predictor.to_async.predict(rows)).tolist()}

@@ -15,7 +15,7 @@ class Forest(litserve.LitAPI):  # type: ignore[misc]  # the package is not insta
         self.model = joblib.load(MODEL)
 
     def decode_request(self, request: dict[str, Any]) -> np.ndarray:
-        return np.array([list(record.values()) for record in request["dataframe_records"]])
+        return np.array(request["rows"])
 
     def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
         self.counts = [len(rows) for rows in inputs]

@@ -25,8 +25,7 @@ class Forest:
 
     async def __call__(self, request: Request) -> dict[str, Any]:
         body = await request.json()
-        rows = np.array([list(record.values()) for record in body["dataframe_records"]])
-        return {"predictions": await self.predict(rows)}
+        return {"predictions": await self.predict(np.array(body["rows"]))}
 
 
 if __name__ == "__main__":
