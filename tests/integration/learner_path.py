@@ -122,6 +122,25 @@ def logged_rows(workspace: Any, endpoint: str, wanted: int, timeout_s: float = 5
         time.sleep(0.3)
 
 
+def check_catalog(workspace: Any, endpoint: str, counts: dict[str, int]) -> None:
+    """The inference table is a table of the catalog, made from the endpoint, and system tables count the same calls."""
+    table = workspace.tables.get(f"main.default.{endpoint}_payload")
+    assert (table.table_type.value, table.columns[0].name) == ("MANAGED", "databricks_request_id")
+
+    def rows(statement: str) -> list[list[str]]:
+        found = workspace.statement_execution.execute_statement(statement=statement, warehouse_id="sandbox")
+        assert found.result, found.status
+        return found.result.data_array or []
+
+    lineage = "SELECT entity_type, entity_id FROM system.access.table_lineage WHERE target_table_full_name = "
+    assert rows(f"{lineage}'{table.full_name}'") == [["ENDPOINT", endpoint]]
+    usage = (
+        "SELECT e.served_entity_name, count(*) FROM system.serving.endpoint_usage u JOIN system.serving.served_entities e "
+        f"ON u.served_entity_id = e.served_entity_id WHERE e.endpoint_name = '{endpoint}' GROUP BY 1"
+    )
+    assert {name: int(count) for name, count in rows(usage)} == counts
+
+
 def neighbours(workspace: Any, suffix: str) -> None:
     """A foundation model and an external one, by the same call."""
     from databricks.sdk.service.serving import (
@@ -154,7 +173,7 @@ def neighbours(workspace: Any, suffix: str) -> None:
                         openai_config=OpenAiConfig(openai_api_key_plaintext="sk-learner-path-0123456789"),
                     ),
                 )
-            ]
+            ],
         ),
     )
     chat = workspace.serving_endpoints.query(
@@ -190,6 +209,8 @@ def main() -> None:
     logged = logged_rows(workspace, endpoint, QUERIES)
     assert sorted(int(row[1]) for row in logged) == sorted(counts.values()), (logged, counts)
     print(f"inference table: {sum(int(row[1]) for row in logged)} rows, split as answered")
+    check_catalog(workspace, endpoint, counts)
+    print("catalog: the inference table, its lineage, and system tables with the same calls")
     neighbours(workspace, suffix)
     workspace.serving_endpoints.delete(endpoint)
     workspace.serving_endpoints.delete(f"chat-{suffix}")
