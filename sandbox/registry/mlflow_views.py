@@ -21,8 +21,9 @@ Answer = dict[str, Any]
 MODELS_PER_PAGE, MOST_MODELS = 100, 1000
 VERSIONS_PER_PAGE = MOST_VERSIONS = 10_000
 NO_STAGES = (
-    "Stages are not supported here: they are deprecated, and models in the Unity Catalog have none. Set an alias on a version "
-    "with MlflowClient().set_registered_model_alias(name, alias, version) and load it as 'models:/<name>@<alias>'."
+    "A stage can be neither set nor asked for here: stages are deprecated, and models in the Unity Catalog have none. Set an "
+    "alias on a version with MlflowClient().set_registered_model_alias(name, alias, version) and load it as "
+    "'models:/<name>@<alias>'."
 )
 
 

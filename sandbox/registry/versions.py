@@ -48,7 +48,7 @@ _ONLY_INPUTS = "Model passed for registration contained a signature that include
 def version_number(text: str | int) -> int:
     """Raises InvalidParameterValue for what is no whole number from 1 on."""
     if not str(text).isascii() or not str(text).isdigit() or len(str(text)) > 9:
-        raise InvalidParameterValue(f"Version '{str(text)[:60]}' is not a number. Versions are numbers such as '1'.")
+        raise InvalidParameterValue(f"Version '{str(text)[:60]}' is not an integer. Versions are numbers such as '1'.")
     return int(text)
 
 
