@@ -15,11 +15,13 @@ class SandboxConfig(AppConfig):
 
     def ready(self) -> None:
         """What lower services cannot know is handed to them: serving hears of people, the catalog has others fill its tables."""
+        from sandbox.catalog import grants
         from sandbox.catalog.hooks import lend_system_table, use_function_check
         from sandbox.serving.permissions import people_have_changed
         from sandbox.workspaces.members import people_changed
 
         people_changed.connect(people_have_changed, dispatch_uid="serving.permissions")
+        people_changed.connect(grants.people_have_changed, dispatch_uid="catalog.grants")
         use_function_check(_check_function)
         lend_system_table("system.serving.served_entities", _served_entities)
         lend_system_table("system.serving.endpoint_usage", _endpoint_usage)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 
@@ -11,6 +12,7 @@ from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist
 from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Workspace
+from sandbox.workspaces.operations import person
 
 ACCOUNT_USERS = "account users"
 _TABLE = frozenset({"APPLY_TAG", "MODIFY", "SELECT"})
@@ -106,6 +108,18 @@ def require_principal(workspace: Workspace, principal: str) -> None:
     )
     if not is_known:
         raise ResourceDoesNotExist(f"Could not find principal with name {principal[:254]} in this workspace.")
+
+
+def people_have_changed(sender: type, workspace: Workspace, deleted_group: str = "", **_: Any) -> None:
+    """Grants end with the person or group that had them, and what a group owned goes to the workspace's owner.
+
+    Otherwise the next group of that name would have them.
+    """
+    known = {person(user) for user in members.people(workspace)}
+    known |= {*members.BUILT_IN, ACCOUNT_USERS, *(group.name for group in members.groups(workspace))} - {deleted_group}
+    Grant.objects.filter(securable__workspace=workspace).exclude(principal__in=known).delete()
+    if deleted_group and workspace.owner is not None:
+        Securable.objects.filter(workspace=workspace, owner=deleted_group).update(owner=person(workspace.owner))
 
 
 def _require_look(caller: Caller, securable: Securable, principal: str | None) -> None:

@@ -71,7 +71,7 @@ def table(request: Request, full_name: str) -> Response:
 
 @member_view("GET")
 def exists(request: Request, full_name: str) -> Response:
-    """False also for a table that the caller may not know of. Raises ResourceDoesNotExist when the schema is not there."""
+    """False also for a table that the caller may not know of, and when its schema or catalog is not there."""
     caller = caller_of(request)
     try:
         is_there = bool(system_tables.table(caller, full_name) or tables.get_table(caller, full_name))

@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 from django.utils import timezone
 
-from sandbox.catalog import containers, folders, grants, table_rows, table_schema, tables
+from sandbox.catalog import changes, containers, folders, grants, table_rows, table_schema, tables
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import RowChanges
 from sandbox.catalog.models import Securable, TableDetail
@@ -20,6 +20,7 @@ from sandbox.errors import (
     ResourceConflict,
     ResourceDoesNotExist,
 )
+from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
 
 NAME = "main.default.customers"
@@ -238,6 +239,18 @@ def test_who_may_do_what(ada: Caller, bob: Caller, eve: Caller, table: Securable
         tables.get_table(eve, NAME)
     with pytest.raises(ResourceDoesNotExist):
         table_rows.append(eve, NAME, ROWS)
+
+
+def test_grants_end_with_the_person_and_the_group(ada: Caller, bob: Caller, table: Securable) -> None:
+    group = members.create_group(ada.workspace, "analysts", [bob.user])
+    grants.change(ada, table, {"bob@example.org": ["SELECT"], "analysts": ["MODIFY"], "users": ["SELECT"]}, {})
+    changes.change(ada, table, owner="analysts")
+    members.delete_group(group)
+    members.create_group(ada.workspace, "analysts", [bob.user])
+    assert grants.grants_on(ada, table) == {"bob@example.org": ["SELECT"], "users": ["SELECT"]}
+    assert tables.get_table(ada, NAME).owner == "ada@example.org"
+    members.remove_member(ada.workspace, bob.user)
+    assert grants.grants_on(ada, table) == {"users": ["SELECT"]}
 
 
 def test_manage_does_not_read(ada: Caller, bob: Caller, table: Securable) -> None:
