@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from quizzes.bank_files import NOT_BANKS
 from quizzes.interchange.formats import FORMATS, MAX_UPLOAD_BYTES
-from quizzes.interchange.planning import Wishes
+from quizzes.interchange.plans import Wishes
 from quizzes.lint_rules import BLOOM, DIFFICULTIES, LONGEST_LIFE_DAYS
 
 Choices = list[tuple[str, str]]

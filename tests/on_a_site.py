@@ -11,7 +11,7 @@ from tests.stack import ROOT, Stack
 
 
 def main() -> int:
-    with Stack() as site:
+    with Stack(FIXTURES_DIR=str(ROOT / "fixtures")) as site:  # what is recorded belongs into the repository
         arguments = [argument.replace("{url}", site.url) for argument in sys.argv[1:]]
         status = subprocess.run([sys.executable, str(ROOT / "manage.py"), *arguments], env=site.environment()).returncode
         if status != 0:

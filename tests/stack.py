@@ -1,6 +1,7 @@
 """A whole running site for tests: `manage.py up` with a data directory and a port of its own."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ class Stack:
     def launch(self) -> subprocess.Popen[bytes]:
         """Start `manage.py up` in a process group of its own, as a terminal would; does not wait."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        _lend_fixtures(self.data_dir / "fixtures")
         with self._output.open("ab") as output:
             self._up = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), "up"],
@@ -162,7 +164,8 @@ class Stack:
         """What the site's processes see; nothing of the test process's own configuration."""
         foreign = ("DATABASE_URL", "REDIS_URL", "HOST", "SITE_", "DJANGO_", "MLFLOW_", "DATABRICKS_", "SUPERVISE", "PYTEST_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return {**kept, "DATA_DIR": str(self.data_dir), "PORT": str(self.port), **self._environment}
+        own = {"DATA_DIR": str(self.data_dir), "PORT": str(self.port), "FIXTURES_DIR": str(self.data_dir / "fixtures")}
+        return {**kept, **own, **self._environment}
 
     def output(self) -> str:
         """Everything that `manage.py up` has printed."""
@@ -172,6 +175,15 @@ class Stack:
         """The ends of all logs, for the message of a failed test."""
         paths = [self._output, *sorted((self.data_dir / "log").glob("*.log"))]
         return "\n".join(f"--- {path.name}\n" + "\n".join(_tail(path, lines)) for path in paths if path.exists())
+
+
+def _lend_fixtures(folder: Path) -> None:
+    """Banks of the site's own, for authors to change; the rest is that of the repository."""
+    if not folder.exists():
+        shutil.copytree(ROOT / "fixtures" / "banks", folder / "banks")
+        for other in sorted((ROOT / "fixtures").iterdir()):
+            if other.name != "banks":
+                (folder / other.name).symlink_to(other)
 
 
 def _tail(path: Path, lines: int) -> list[str]:

@@ -41,7 +41,7 @@ MODEL_DIR = DATA_DIR / "models"
 MLFLOW_DIR = DATA_DIR / "mlflow"
 VOLUMES_DIR = DATA_DIR / "volumes"
 UPLOADS_DIR = DATA_DIR / "uploads"
-FIXTURES_DIR = ROOT / "fixtures"
+FIXTURES_DIR = Path(env_str("FIXTURES_DIR", str(ROOT / "fixtures")))
 
 # --- Django ------------------------------------------------------------------------------------
 SECRET_KEY = env_str("DJANGO_SECRET_KEY", "") or kept_secret(SECRETS_DIR / "django_secret_key")

@@ -88,5 +88,9 @@ def read(data: bytes, form: Format) -> tuple[list[PortableItem], Report]:
     report = Report()
     items = form.read(data, report)
     if len(items) > MAX_ITEMS:
-        raise Unreadable(f"The file has {len(items)} items; {MAX_ITEMS} at once are allowed. Part it.")
+        first_of_next = items[MAX_ITEMS].where
+        raise Unreadable(
+            f"The file has {len(items):,} items; {MAX_ITEMS:,} at once are allowed. Make several files of it, the second one "
+            f"from {first_of_next} on, and import them into the same bank one after the other."
+        )
     return items, report

@@ -15,8 +15,10 @@ from quizzes.bank_files import BankFileError
 from quizzes.banks import add_to_form, load_item
 from quizzes.interchange import uploads
 from quizzes.interchange.formats import FORMATS
-from quizzes.interchange.planning import Entry, Plan, Planned, Shelf, Wishes, make_plan, read_shelf
+from quizzes.interchange.planning import Planned, make_plan
+from quizzes.interchange.plans import Entry, Plan, Wishes
 from quizzes.interchange.report import Unreadable
+from quizzes.interchange.shelf import Shelf, read_shelf
 from quizzes.item_specs import ItemSpec
 from quizzes.models import Form, ImportRun, ItemEvent, Objective
 from quizzes.publishing import banks_folder, only_writer

@@ -2,17 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from quizzes.findings import Finding
+from quizzes.interchange.plans import Candidate
 from quizzes.item_specs import BankSpec, ItemSpec
 from quizzes.lint_banks import bank_findings, findings_over_banks, key_is_longest
 
-if TYPE_CHECKING:
-    from quizzes.interchange.planning import Candidate
 
-
-def spread(found: "list[Candidate]", bank: BankSpec | None) -> "list[Candidate]":
+def spread(found: list[Candidate], bank: BankSpec | None) -> list[Candidate]:
     """New choices in another order of their options, when the bank or an exam would have its keys in too few places."""
     new = [one for one in found if one.entry.state == "new"]
     before = bank.items if bank else ()
@@ -33,7 +30,7 @@ def findings_over_exams(bank: BankSpec) -> Iterator[Finding]:
     return (finding for finding in findings_over_banks([bank]) if finding.rule == "key_positions")
 
 
-def _rotated(one: "Candidate", number: int) -> "Candidate":
+def _rotated(one: Candidate, number: int) -> Candidate:
     """The item with its first key at place `number` (counted round); the options keep their order otherwise."""
     options = one.data["options"]
     first = next((place for place, option in enumerate(options) if option.get("key")), 0)
@@ -45,7 +42,7 @@ def _rotated(one: "Candidate", number: int) -> "Candidate":
     return replace(one, data={**one.data, "options": options[by:] + options[:by]}, spec=replace(one.spec, options=turned))
 
 
-def over_the_share(found: "list[Candidate]", banks: Iterable[BankSpec]) -> "Iterator[tuple[Candidate, str]]":
+def over_the_share(found: list[Candidate], banks: Iterable[BankSpec]) -> "Iterator[tuple[Candidate, str]]":
     """New or changed items whose key is the longest option, beyond the share that a bank and an exam may have, with why."""
     known = [item for bank in banks for item in bank.items]
     keys = {one.spec.key for one in found}

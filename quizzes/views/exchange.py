@@ -16,7 +16,7 @@ from quizzes.bank_browser import Filters, choices
 from quizzes.exchange_inputs import ConfirmInput, ImportInput
 from quizzes.interchange import exporting, importing
 from quizzes.interchange.formats import FORMATS, MAX_ITEMS, MAX_UPLOAD_BYTES
-from quizzes.interchange.planning import STATES, Plan
+from quizzes.interchange.plans import STATES, Plan
 from quizzes.models import Exam, ImportRun, Item, Objective
 from quizzes.publishing import readable_banks
 from quizzes.views.people import authors_only, own_import, person, wants_fragment

@@ -80,7 +80,10 @@ def test_a_question_of_each_kind(theme: Theme, open_page: OpenPage, learner: Use
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("path", ["/author/", "/author/new/", f"/author/items/{KEY}/", f"/author/items/{KEY}/edit/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/author/", "/author/new/", f"/author/items/{KEY}/", f"/author/items/{KEY}/edit/", f"/author/items/{KEY}/edit/?view=yaml"],
+)
 @pytest.mark.usefixtures("bank")
 def test_an_authors_page(path: str, theme: Theme, open_page: OpenPage, author: User) -> None:
     check_at_every_width(open_page(path, author, theme=theme))
@@ -155,11 +158,37 @@ def test_an_author_types_sees_what_is_wrong_and_saves(open_page: OpenPage, autho
     assert page.problems == []  # type: ignore[attr-defined]
 
 
+@pytest.mark.usefixtures("bank")
+def test_an_author_moves_an_option_by_keyboard_and_saves_the_form(open_page: OpenPage, author: User) -> None:
+    page = open_page(f"/author/items/{KEY}/edit/", author)
+    options = page.locator(".item-option")
+    rationale = options.nth(0).get_by_label("Rationale")
+    rationale.fill("No version is the default; a sum of 90 is refused.")
+    expect(page.locator("#draft-preview").get_by_text("No version is the default;")).to_be_visible()
+    down = options.nth(2).get_by_role("button", name="Move down")
+    down.focus()
+    page.keyboard.press("Enter")
+    expect(options.nth(3).get_by_label("Text")).to_have_value(re.compile("0.8"))
+    expect(options.nth(3).get_by_role("button", name="Move up")).to_be_focused()  # it cannot go further down
+    expect(rationale).to_have_value(re.compile("No version is the default"))
+    page.get_by_role("button", name="Add an option").press("Enter")
+    expect(options.nth(4).get_by_label("Text")).to_be_focused()
+    assert_accessible(page)
+    options.nth(4).get_by_role("button", name="Remove").press("Enter")
+    expect(options).to_have_count(4)
+    page.get_by_role("button", name="YAML").click()
+    expect(page.get_by_label("Item as YAML")).to_have_value(re.compile("No version is the default; a sum"))
+    page.get_by_role("button", name="Form").click()
+    page.get_by_role("button", name="Save and load").click()
+    expect(page.get_by_text("it is version 2")).to_be_visible()
+    assert page.problems == []  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.usefixtures("bank")
 def test_the_second_of_two_authors_sees_both_versions(theme: Theme, open_page: OpenPage, author: User) -> None:
-    first = open_page(f"/author/items/{KEY}/edit/", author, theme=theme)
-    second = open_page(f"/author/items/{KEY}/edit/", author, theme=theme)
+    first = open_page(f"/author/items/{KEY}/edit/?view=yaml", author, theme=theme)
+    second = open_page(f"/author/items/{KEY}/edit/?view=yaml", author, theme=theme)
     for page, words in ((first, "The first was quicker."), (second, "The second was slower.")):
         field = page.get_by_label("Item as YAML")
         field.fill(field.input_value().replace("There is no default version.", words))

@@ -4,7 +4,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 
-from quizzes.interchange.planning import Wishes
+from quizzes.interchange.plans import Wishes
 
 DEFAULTS = {
     "exam": "ml-associate",
