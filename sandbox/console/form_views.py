@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from sandbox.console import bodies, endpoints, examples, sdk_code
 from sandbox.console.bodies import EndpointForms, Versions
 from sandbox.console.endpoints import OpenEndpoint
-from sandbox.console.model_choices import version_choices, with_chosen
+from sandbox.console.model_choices import version_choices, with_asked, with_chosen
 from sandbox.console.requests import PageRequest, caller_of, endpoint_page
 from sandbox.console.samples import Sample
 from sandbox.errors import ApiError, ResourceAlreadyExists
@@ -31,6 +31,7 @@ def endpoint_create(request: PageRequest) -> HttpResponse:
     """An empty page, the page with one row more or less, the page with its errors, or the new endpoint."""
     caller = caller_of(request)
     versions, registry_message = _versions(caller)
+    versions = with_asked(versions, caller.workspace, request.GET.get("model", ""))
     if request.method == "GET":
         return _show(request, caller, bodies.new_forms(request.GET, versions), registry_message)
     if "change" in request.POST:

@@ -4,7 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.console.inputs import MODEL_SEPARATOR
+from sandbox.errors import ApiError
+from sandbox.registry import store
 from sandbox.registry.store import ModelVersion, RegisteredModel
+from sandbox.workspaces.models import Workspace
 
 
 def version_choices(models: Iterable[RegisteredModel]) -> list[tuple[str, Any]]:
@@ -19,6 +22,18 @@ def value_of(version: ModelVersion) -> str:
 def _words(version: ModelVersion) -> str:
     aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
     return f"{version.name}, version {version.version}{aliases}"
+
+
+def with_asked(choices: list[tuple[str, Any]], workspace: Workspace, asked: str) -> list[tuple[str, Any]]:
+    """The same with the version that an address asks for, when it is there but too old to be listed."""
+    model, _, number = asked.rpartition(MODEL_SEPARATOR)
+    if not model or any(value == asked for _, versions in choices for value, _ in versions):
+        return choices
+    try:
+        found = store.get_version(workspace.id, model, number)
+    except ApiError:
+        return choices
+    return [*choices, (f"{model}, older", [(value_of(found), _words(found))])]
 
 
 def with_chosen(choices: list[tuple[str, Any]], chosen: Iterable[tuple[str, str]]) -> list[tuple[str, Any]]:

@@ -1,5 +1,6 @@
-/* The catalog's tree: opens and closes branches (htmx fetches one the first time), and the whole tree on small screens. */
+/* The open tab in sight on a phone; the catalog's tree: opens and closes branches (htmx fetches one the first time), and the whole tree on small screens. */
 (() => {
+  document.querySelector(".tab-bar [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
   document.addEventListener("click", (event) => {
     const toggle = event.target.closest("[data-tree-toggle], [data-tree-open]");
     if (!toggle) return;

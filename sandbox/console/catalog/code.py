@@ -7,6 +7,7 @@ from sandbox.catalog.models import Securable
 from sandbox.console.catalog.kinds import CATALOG, FUNCTION, MODEL, SCHEMA, TABLE, VOLUME, Kind, kind_of
 from sandbox.console.samples import TOKEN_PLACE, Sample
 from sandbox.console.sdk_code import rest, sdk
+from sandbox.sql.warehouses import WAREHOUSE_ID
 
 Json = dict[str, Any]
 UC = "/api/2.1/unity-catalog"
@@ -29,9 +30,9 @@ def sql_text(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def sql_kind(kind: Kind) -> str:
-    """The word before a name; models count as functions [docs: GRANT, SQL language reference]."""
-    return "FUNCTION" if kind is MODEL else kind.type.value
+def grantable(kind: Kind) -> str:
+    """The type by which the grants API knows it; models count as functions there."""
+    return "function" if kind is MODEL else kind.type.value.lower()
 
 
 def python(site_url: str, lines: str, imports: str = "") -> str:
@@ -85,11 +86,11 @@ def first_table(site_url: str, schema: str) -> list[Sample]:
 def statements(site_url: str, sql: str) -> str:
     """The SQL of a page, sent statement by statement with the SDK."""
     sent = [each.strip() for each in sql.split(";\n") if each.strip()]
-    lines = "warehouse = next(iter(w.warehouses.list())).id\n" + "".join(
-        f'w.statement_execution.execute_statement(\n    warehouse_id=warehouse,\n    statement="""{each.rstrip(";")}""",\n)\n'
-        for each in sent
-    )
-    return python(site_url, lines.rstrip())
+    return python(site_url, "\n".join(_execute(each.rstrip(";")) for each in sent))
+
+
+def _execute(statement: str) -> str:
+    return f'w.statement_execution.execute_statement(\n    warehouse_id={WAREHOUSE_ID!r},\n    statement="""{statement}""",\n)'
 
 
 def first_function(schema: str) -> list[Sample]:
@@ -177,13 +178,9 @@ def show(site_url: str, row: Securable) -> list[Sample]:
 
 
 def run_sql(site_url: str, statement: str) -> list[Sample]:
-    """One statement, in SQL, with the SDK, and as a REST call; `$WAREHOUSE` stands for the id of a warehouse."""
-    body = {"warehouse_id": "$WAREHOUSE", "statement": statement, "wait_timeout": "30s"}
-    lines = (
-        "warehouse = next(iter(w.warehouses.list())).id\n"
-        f'answer = w.statement_execution.execute_statement(\n    warehouse_id=warehouse,\n    statement="""{statement}""",\n)\n'
-        "print(answer.result.data_array)"
-    )
+    """One statement, in SQL, with the SDK, and as a REST call."""
+    body = {"warehouse_id": WAREHOUSE_ID, "statement": statement, "wait_timeout": "30s"}
+    lines = f"answer = {_execute(statement)}\nprint(answer.result.data_array)"
     return three(f"{statement};", python(site_url, lines), rest(site_url, "POST", "/api/2.0/sql/statements", body))
 
 
@@ -223,7 +220,7 @@ def set_owner(site_url: str, row: Securable, owner: str) -> list[Sample]:
     kind, name = kind_of(row), row.full_name
     api = "registered_models" if kind is MODEL else kind.slug
     return three(
-        f"ALTER {sql_kind(kind)} {sql_name(name)} OWNER TO `{owner}`;",
+        "" if kind is MODEL else f"ALTER {kind.type.value} {sql_name(name)} OWNER TO `{owner}`;",
         python(site_url, f"w.{api}.update({name!r}, owner={owner!r})"),
         rest(site_url, "PATCH", f"{UC}/{kind.slug}/{name}", {"owner": owner}),
     )
@@ -232,12 +229,10 @@ def set_owner(site_url: str, row: Securable, owner: str) -> list[Sample]:
 def grant(site_url: str, row: Securable, principal: str, privilege: str) -> list[Sample]:
     """Give and take one privilege."""
     kind, name = kind_of(row), row.full_name
-    words = f"{privilege.replace('_', ' ')} ON {sql_kind(kind)} {sql_name(name)}"
-    sql = (
-        f"GRANT {words} TO `{principal}`;\n\nREVOKE {words} FROM `{principal}`;\n\n"
-        f"SHOW GRANTS ON {sql_kind(kind)} {sql_name(name)};"
-    )
-    type_ = sql_kind(kind).lower()
+    thing = f"{kind.type.value} {sql_name(name)}"
+    words = f"{privilege.replace('_', ' ')} ON {thing}"
+    sql = f"GRANT {words} TO `{principal}`;\n\nREVOKE {words} FROM `{principal}`;\n\nSHOW GRANTS ON {thing};"
+    type_ = grantable(kind)
     change = {"principal": principal, "add": [privilege]}
     code = (
         f"w.grants.update(\n    {type_!r},\n    {name!r},\n"
@@ -245,7 +240,8 @@ def grant(site_url: str, row: Securable, principal: str, privilege: str) -> list
     )
     imports = "from databricks.sdk.service.catalog import PermissionsChange, Privilege"
     path = f"{UC}/permissions/{type_}/{name}"
-    return three(sql, python(site_url, code, imports), rest(site_url, "PATCH", path, {"changes": [change]}))
+    by_sql = "" if kind is MODEL else sql
+    return three(by_sql, python(site_url, code, imports), rest(site_url, "PATCH", path, {"changes": [change]}))
 
 
 def delete(site_url: str, row: Securable) -> list[Sample]:
@@ -269,11 +265,14 @@ def set_tags(site_url: str, row: Securable) -> list[Sample]:
         set_one = f'client.set_registered_model_tag({name!r}, "team", "churn")\n'
         return [Sample("MLflow", f'{client}{set_one}client.delete_registered_model_tag({name!r}, "team")')]
     words = f"ALTER {kind.type.value} {sql_name(name)}"
+    sql = f"{words} SET TAGS ('team' = 'churn');\n\n{words} UNSET TAGS ('team');"
+    if kind is FUNCTION:  # the REST API knows no tags of functions
+        return three(sql, "", "")
     path = f"{UC}/entity-tag-assignments"
     body = {"entity_type": kind.slug, "entity_name": name, "tag_key": "team", "tag_value": "churn"}
     lines = "".join(f"    {key}={value!r},\n" for key, value in body.items())
     return three(
-        f"{words} SET TAGS ('team' = 'churn');\n\n{words} UNSET TAGS ('team');",
+        sql,
         python(
             site_url,
             f"w.entity_tag_assignments.create(EntityTagAssignment(\n{lines}))",

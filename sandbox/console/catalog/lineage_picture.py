@@ -54,7 +54,7 @@ class Picture:
     @property
     def least_width(self) -> int:
         """So narrow it can still be read; on smaller screens it scrolls."""
-        return self.width * 3 // 4
+        return self.width * 17 // 20
 
 
 def picture(graph: Graph, center: Node) -> Picture | None:

@@ -12,7 +12,7 @@ from sandbox.workspaces import members
 from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.operations import person
 
-WIDEST = 5
+WIDEST = 3
 EVERYBODY = frozenset({members.USERS, "account users"})
 MEANINGS = {
     "USE_CATALOG": "go through the catalog to what lies in it; needed besides every other privilege",

@@ -245,6 +245,8 @@ def test_versions_are_found_among_many_by_the_database(page: Client, django_asse
     ModelVersion.objects.bulk_create(rows)
     with django_assert_max_num_queries(40):
         assert "1002 versions" in text(page, MODEL_URL)
+    ModelVersion.objects.filter(version=1).update(created_at=model.created_at.replace(year=2020))
+    assert f'value="{MODEL}@1" selected' in text(page, f"/sandbox/serving/new/?model={MODEL}%401")
     assert f"{MODEL_URL}versions/777/" in text(page, f"{MODEL_URL}?q=777")
     assert "1 version for “champion”" in text(page, f"{MODEL_URL}?q=champion")
 
