@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from sandbox.authentication import caller_of
 from sandbox.catalog.models import Securable
 from sandbox.errors import InvalidParameterValue
 
@@ -33,7 +34,10 @@ def page(
     token = request.query_params.get("page_token")
     if token:
         found = found.filter(**{f"{by}__gt": _read_token(token)})
-    rows = list(found.select_related("workspace").order_by(by)[: size + 1])
+    rows = list(found.order_by(by)[: size + 1])
+    workspace = caller_of(request).workspace
+    for row in rows:
+        row.workspace = workspace  # as all of them are in it: reading it with each row would take as long as the rows
     shown = [show(row) for row in rows[:size]]
     if len(rows) > size:
         return Response({key: shown, "next_page_token": _token(getattr(rows[size - 1], by))})
