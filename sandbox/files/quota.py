@@ -21,13 +21,15 @@ DISK_RESERVE_BYTES = 256 * 1024 * 1024
 
 
 class _Usage:
+    """What one workspace keeps; its lock is held while the folders are measured, which other workspaces must not wait for."""
+
     def __init__(self) -> None:
+        self.lock = Lock()
         self.bytes = 0
         self.measured_at_s = float("-inf")
 
 
 _usages: dict[str, _Usage] = {}
-_lock = Lock()
 
 
 def folders_of(workspace_id: str) -> tuple[Path, ...]:
@@ -42,8 +44,8 @@ def take(workspace_id: str, size: int) -> None:
 
     Raises ResourceExhausted when the workspace's quota or the disk is used up; then nothing was counted.
     """
-    with _lock:
-        usage = _usages.setdefault(workspace_id, _Usage())
+    usage = _usages.setdefault(workspace_id, _Usage())
+    with usage.lock:
         if time.monotonic() - usage.measured_at_s > MEASURED_FOR_S:
             usage.bytes, usage.measured_at_s = measure(workspace_id), time.monotonic()
         if usage.bytes + size > settings.FILES_QUOTA_BYTES:
@@ -58,8 +60,8 @@ def take(workspace_id: str, size: int) -> None:
 
 def give_back(workspace_id: str, size: int) -> None:
     """Bytes that were counted and are not stored after all, or no more."""
-    with _lock:
-        usage = _usages.setdefault(workspace_id, _Usage())
+    usage = _usages.setdefault(workspace_id, _Usage())
+    with usage.lock:
         usage.bytes = max(0, usage.bytes - size)
 
 
@@ -74,8 +76,7 @@ def measure(workspace_id: str) -> int:
 
 def forget() -> None:
     """Measure anew next time."""
-    with _lock:
-        _usages.clear()
+    _usages.clear()
 
 
 def _sizes(root: Path) -> Iterator[int]:
