@@ -52,6 +52,21 @@ def test_embeddings(client: openai.OpenAI, sdk: Any) -> None:
     wait_for(lambda: any("bananas" in row[1] for row in rows(sdk, "databricks-bge-large-en")), 5, "the call was not captured")
 
 
+def test_sql_asks_an_endpoint(sdk: Any, chat: str) -> None:
+    def run(sql: str) -> Any:
+        return sdk.statement_execution.execute_statement(statement=sql, warehouse_id="sandbox", wait_timeout="30s")
+
+    found = run(f"SELECT id, length(ai_query('{chat}', concat('Say ', id))) > 0 FROM range(2) ORDER BY id")
+    assert found.result, found.status
+    assert found.result.data_array == [["0", "true"], ["1", "true"]]
+    missing = run("SELECT ai_query('nobody', 'Say it')").status.error
+    assert "[AI_FUNCTION_HTTP_REQUEST_ERROR]" in missing.message
+    assert "404" in missing.message
+    kept = run("SELECT a.response, a.errorMessage LIKE '404%' FROM (SELECT ai_query('nobody', 'x', failOnError => false) AS a)")
+    assert kept.result, kept.status
+    assert kept.result.data_array == [[None, "true"]]
+
+
 def test_chat(client: openai.OpenAI, chat: str) -> None:
     answer = client.chat.completions.create(model=chat, messages=[{"role": "user", "content": "What is scale to zero?"}])
     assert answer.choices[0].message.content
