@@ -18,6 +18,20 @@ from sandbox import live
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, NODE_START, NODE_STOP, NODES_KEY, node_queue
 
 
+@pytest.fixture
+def workspace(workspace: Any) -> Any:
+    """With a registered model of a few versions, without files: nothing here builds it."""
+    from sandbox.catalog.models import ModelVersion
+    from sandbox.registry.registered_models import add_model
+    from sandbox.registry.versions import add_version
+
+    model = add_model(workspace, "main.default.churn", "ada@example.org")
+    for _ in range(5):
+        add_version(model, "ada@example.org")
+    ModelVersion.objects.filter(registered_model=model).update(status=ModelVersion.Status.READY)
+    return workspace
+
+
 class Control:
     """Runs the messages of queue `control` through the real Celery tasks, one after the other."""
 

@@ -45,14 +45,16 @@ def create(workspace: Any, name: str = "churn", *, built: bool = True, body: dic
 
 
 def give_builds(workspace: Any, **facts: Any) -> None:
-    """What the build worker would have written by now, for every entity without a build."""
+    """What the build worker would have written by now, for every entity whose build has not begun."""
+    built = {"status": BuildStatus.READY, "model_sha256": SHA, **facts}
+    ModelBuild.objects.filter(workspace=workspace, status=BuildStatus.WAITING).update(**built)
     for entity in ServedEntity.objects.filter(build=None, config__endpoint__workspace=workspace):
         build, _ = ModelBuild.objects.get_or_create(
             workspace=workspace,
             entity_name=entity.entity_name,
             entity_version=entity.entity_version,
             source="models:/m-1",
-            defaults={"status": BuildStatus.READY, "model_sha256": SHA, **facts},
+            defaults=built,
         )
         ServedEntity.objects.filter(id=entity.id).update(build=build)
 
