@@ -43,7 +43,6 @@ _RESOURCES = monty.ResourceLimits(
     max_suspensions=1,
     max_total_sleep_secs=0.0,
 )
-_NAME = "main.py"
 _IMPORT = re.compile(r"^\s*((?:import|from)\s+\w[^;#\n(]*)", re.MULTILINE)
 
 
@@ -164,8 +163,10 @@ def _sentence(error: monty.MontyError) -> str:
         return f"The function took longer than {MAX_DURATION_S:g} s and was stopped."
     if text.startswith("MemoryError"):
         return f"The function needed more than {MAX_MEMORY_BYTES // MIB} MiB and was stopped."
-    lines = [frame.line - 1 for frame in error.traceback() if frame.filename == _NAME] if hasattr(error, "traceback") else []
-    return f"{text[:500]}{f' (line {lines[-1]} of the function)' if lines and lines[-1] > 0 else ''}"
+    frames = error.traceback() if hasattr(error, "traceback") else []
+    is_inside = bool(frames) and (isinstance(error, monty.MontySyntaxError) or frames[-1].function_name != "<module>")
+    line = frames[-1].line - 1 if is_inside else 0
+    return f"{text[:500]}{f' (line {line} of the function)' if line > 0 else ''}"
 
 
 def _plain(value: Any) -> Any:
