@@ -1,0 +1,39 @@
+"""Waiting for rows: there at once, there when the drain has come, or not in time; never those of another workspace."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.inference_tables import waiting
+from tests.unit.sandbox.inference_tables.test_operations import TABLE, write
+
+
+@pytest.fixture
+def asked(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The messages that would go to the control queue, instead of a broker."""
+    settings.DELTA_DIR = tmp_path
+    sent: list[str] = []
+    monkeypatch.setattr(waiting.current_app, "send_task", lambda task, **_: sent.append(task))
+    return sent
+
+
+def test_rows_that_are_there_need_no_drain(tmp_path: Path, asked: list[str]) -> None:
+    write(tmp_path, [1, 2, 3], 1)
+    assert waiting.wait_for_rows("ws1", TABLE, 3, 0.0)
+    assert asked == []
+
+
+def test_rows_that_come_end_the_wait(tmp_path: Path, asked: list[str]) -> None:
+    drain = threading.Timer(0.1, write, (tmp_path, [1, 2], 1))
+    drain.start()
+    assert waiting.wait_for_rows("ws1", TABLE, 2, 20.0)
+    drain.join()
+    assert set(asked) == {"inference_tables.drain"}
+
+
+def test_others_rows_are_not_waited_for(tmp_path: Path, asked: list[str]) -> None:
+    write(tmp_path, [1, 2, 3], 1, "ws2")
+    assert not waiting.wait_for_rows("ws1", TABLE, 1, 0.1)
+    assert asked == ["inference_tables.drain"]
