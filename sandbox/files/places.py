@@ -11,7 +11,7 @@ from django.db import close_old_connections
 
 from sandbox.catalog import access, securables, volumes
 from sandbox.catalog.models import ModelVersion, SecurableType
-from sandbox.errors import ApiError, NotFound, PermissionDenied
+from sandbox.errors import ApiError, InvalidState, NotFound, PermissionDenied
 from sandbox.files.paths import Area, split_path
 from sandbox.files.tree import Place
 from sandbox.registry import mlflow_store, version_files
@@ -33,7 +33,7 @@ class Who:
 
 
 async def locate(who: Who, path: str, *, writing: bool) -> Place:
-    """Where the path lies on disk. For writing, the folder of the object itself is made.
+    """Where the path lies on disk. The folder of a volume is made, so that a new one lists as empty; others for writing only.
 
     Raises:
         InvalidParameterValue: the path is malformed.
@@ -46,7 +46,7 @@ async def locate(who: Who, path: str, *, writing: bool) -> Place:
         root = await asyncio.to_thread(artifact_root, who.workspace_id, path, naming)
     else:
         root = await sync_to_async(_catalog_root)(who, area, naming, writing)
-    if writing:
+    if writing or area is Area.VOLUMES:
         await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True, mode=0o700)
     return Place(root, inside, path.rstrip("/"))
 
@@ -91,6 +91,10 @@ def _version_root(caller: Caller, naming: tuple[str, ...], writing: bool) -> Pat
         raise NotFound(f"Version {number[:80]} of model '{model.full_name}' does not exist.")
     if writing:
         version_files.may_write(caller, version)
+        if (version_files.model_folder(model) / str(version.version)).is_dir():
+            raise InvalidState(
+                f"Version {version.version} of model '{model.full_name}' is being finalized: its files change no more."
+            )
     else:
         version_files.may_read(caller, version)
     return version_files.version_folder(version)

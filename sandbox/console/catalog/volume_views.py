@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 
 from sandbox.catalog import access
-from sandbox.console.catalog import code, volume_files
+from sandbox.console.catalog import file_code, volume_files
 from sandbox.console.catalog.object_tags import tags_of
 from sandbox.console.catalog.opened import Opened, securable_page
 from sandbox.console.inputs import NO_HELP
@@ -51,7 +51,7 @@ def volume_page(request: PageRequest, opened: Opened) -> HttpResponse:
         return _refused(request, opened, shown, error)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     shown |= {"page": page, "crumbs": volume_files.crumbs(opened, place.parts), "full_path": place.path}
-    shown["call"] = code.files(settings.SITE_URL, place.path)
+    shown["call"] = file_code.files(settings.SITE_URL, place.path)
     return render(request, "sandbox/catalog/volume.html", shown, status=status)
 
 
@@ -134,7 +134,7 @@ def volume_delete_file(request: PageRequest, opened: Opened) -> HttpResponse:
         "line": line,
         "problem": problem,
         "back_url": _folder_url(opened, "/".join(place.parts[:-1])),
-        "call": code.delete_file(settings.SITE_URL, place.path, is_folder=line.is_folder),
+        "call": file_code.delete_file(settings.SITE_URL, place.path, is_folder=line.is_folder),
     }
     return render(request, "sandbox/catalog/delete_file.html", shown, status=422 if problem else 200)
 
