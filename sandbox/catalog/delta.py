@@ -5,7 +5,7 @@ ResourceConflict, and whoever asked may read anew and repeat.
 """
 
 import datetime as dt
-import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -93,11 +93,10 @@ def create(
     """A new table in a folder that is not there yet."""
     schema = arrow_schema(columns)
     files = delta_files.write(folder, schema, rows) if rows is not None else []
-    table_id = secrets.token_hex(16)
     actions = [
         delta_log.protocol(columns),
-        delta_log.metadata(_uuid(table_id), columns, configuration),
-        *(_add(file) for file in files),
+        delta_log.metadata(str(uuid.uuid4()), columns, configuration),
+        *(add_action(file) for file in files),
     ]
     delta_log.put(folder, 0, replace(commit, metrics=_written(files)), actions)
     return read(folder)
@@ -134,7 +133,7 @@ def append(folder: Path, rows: pa.Table | pa.RecordBatchReader, commit: Commit) 
     now = before
     for _ in range(APPEND_ATTEMPTS):
         try:
-            return _put(now, commit, [_add(file) for file in files], files=(*now.files, *files))
+            return _put(now, commit, [add_action(file) for file in files], files=(*now.files, *files))
         except VersionTaken:
             now = read(folder)
             if now.columns != before.columns:
@@ -153,13 +152,13 @@ def overwrite(
     """Replace all rows; with `columns` and `configuration` also what the table is. Raises ResourceConflict."""
     columns = columns if columns is not None else list(before.columns)
     properties = dict(before.configuration if configuration is None else configuration)
-    _check_may_remove(replace(before, configuration=properties))
+    check_may_remove(replace(before, configuration=properties))
     files = delta_files.write(before.folder, arrow_schema(columns), rows) if rows is not None else []
-    actions = [_remove(file) for file in before.files] + [_add(file) for file in files]
+    actions = [remove_action(file) for file in before.files] + [add_action(file) for file in files]
     if tuple(columns) != before.columns or properties != before.configuration:
         actions = [delta_log.protocol(columns), delta_log.metadata(before.table_id, columns, properties), *actions]
     now = replace(before, columns=tuple(columns), configuration=properties)
-    return _put_or_undo(now, replace(commit, metrics=_written(files)), actions, tuple(files), files)
+    return put_or_undo(now, replace(commit, metrics=_written(files)), actions, tuple(files), files)
 
 
 def describe(
@@ -170,43 +169,7 @@ def describe(
     properties = dict(before.configuration if configuration is None else configuration)
     actions = [delta_log.protocol(columns), delta_log.metadata(before.table_id, columns, properties)]
     now = replace(before, columns=tuple(columns), configuration=properties)
-    return _put_or_undo(now, commit, actions, before.files, [])
-
-
-def change_rows(before: Snapshot, changes: RowChanges, commit: Commit) -> Snapshot:
-    """Delete, update and insert rows of exactly this version, in one commit. Raises ResourceConflict."""
-    _check_may_remove(before)
-    after = _fitted(changes.after, before.schema)
-    inserted = _fitted(changes.inserted, before.schema)
-    touched = [file for file in before.files if changes.deleted.get(file.name) or changes.updated.get(file.name)]
-    _check_positions(before, changes, after.num_rows)
-    gone, old, kept = [], [], []
-    for file in touched:
-        deleted, updated = changes.deleted.get(file.name, []), changes.updated.get(file.name, [])
-        rows = delta_files.read(before.folder, file, before.schema)
-        taken, rest = delta_files.split(rows, [*deleted, *updated])
-        gone.append(taken.slice(0, len(deleted)))
-        old.append(taken.slice(len(deleted)))
-        kept.append(rest)
-    order = [name for name in changes.updated if changes.updated[name]]
-    old_in_order = [old[[file.name for file in touched].index(name)] for name in order]
-    new_rows = pa.concat_tables([*kept, after, inserted])
-    files = delta_files.write(before.folder, before.schema, new_rows)
-    actions = [_remove(file) for file in touched] + [_add(file) for file in files]
-    if before.has_change_feed:
-        feed = _feed(pa.concat_tables([*gone, after.schema.empty_table()]), old_in_order, after, inserted)
-        if feed.num_rows:
-            written = delta_files.write_changes(before.folder, feed)
-            actions.append(delta_log.change(written.name, written.size_bytes))
-    metrics = {
-        "numTargetRowsDeleted": sum(map(len, changes.deleted.values())),
-        "numTargetRowsUpdated": after.num_rows,
-        "numTargetRowsInserted": inserted.num_rows,
-        "numTargetFilesRemoved": len(touched),
-        "numTargetFilesAdded": len(files),
-    }
-    untouched = tuple(file for file in before.files if file not in touched)
-    return _put_or_undo(before, replace(commit, metrics=metrics), actions, (*untouched, *files), files)
+    return put_or_undo(now, commit, actions, before.files, [])
 
 
 def restore(before: Snapshot, version: int, commit: Commit) -> Snapshot:
@@ -220,12 +183,12 @@ def restore(before: Snapshot, version: int, commit: Commit) -> Snapshot:
     actions = [
         delta_log.protocol(then.columns),
         delta_log.metadata(before.table_id, then.columns, then.configuration),
-        *(_remove(file) for file in removed),
-        *(_add(file) for file in added),
+        *(remove_action(file) for file in removed),
+        *(add_action(file) for file in added),
     ]
     metrics = {"numRestoredFiles": len(added), "numRemovedFiles": len(removed), "tableSizeAfterRestore": then.size_bytes}
     now = replace(before, columns=then.columns, configuration=then.configuration)
-    return _put_or_undo(now, replace(commit, metrics=metrics), actions, then.files, [])
+    return put_or_undo(now, replace(commit, metrics=metrics), actions, then.files, [])
 
 
 def history(folder: Path, limit: int | None = None) -> list[HistoryEntry]:
@@ -286,13 +249,10 @@ def _put(now: Snapshot, commit: Commit, actions: list[dict[str, Any]], files: tu
     return replace(now, version=version, files=tuple(sorted(files, key=lambda file: file.name)))
 
 
-def _put_or_undo(
-    now: Snapshot,
-    commit: Commit,
-    actions: list[dict[str, Any]],
-    files: tuple[DataFile, ...],
-    written: list[DataFile],
+def put_or_undo(
+    now: Snapshot, commit: Commit, actions: list[dict[str, Any]], files: tuple[DataFile, ...], written: list[DataFile]
 ) -> Snapshot:
+    """Commit the version after `now`, which then has `files`; on a conflict what was written for it is deleted again."""
     try:
         return _put(now, commit, actions, files)
     except VersionTaken:
@@ -311,7 +271,8 @@ def _checkpoint(folder: Path, version: int) -> None:
         delta_log.sync(file)
 
 
-def _check_may_remove(table: Snapshot) -> None:
+def check_may_remove(table: Snapshot) -> None:
+    """Raises InvalidParameterValue for a table that only grows."""
     if table.configuration.get(APPEND_ONLY, "").lower() == "true":
         raise InvalidParameterValue(
             "[DELTA_CANNOT_MODIFY_APPEND_ONLY] This table is configured to only allow appends. "
@@ -319,38 +280,11 @@ def _check_may_remove(table: Snapshot) -> None:
         )
 
 
-def _check_positions(before: Snapshot, changes: RowChanges, after_rows: int) -> None:
-    rows_of = {file.name: file.rows for file in before.files}
-    for name in {*changes.deleted, *changes.updated}:
-        positions = [*changes.deleted.get(name, []), *changes.updated.get(name, [])]
-        if len(set(positions)) != len(positions):
-            raise InvalidParameterValue(
-                "[DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE] Cannot perform Merge as multiple source rows matched "
-                "and attempted to modify the same target row in the Delta table."
-            )
-        if positions and not all(0 <= position < rows_of.get(name, 0) for position in positions):
-            raise ResourceConflict(f"Version {before.version} of the table has no such row in {name}. Read it anew and repeat.")
-    if sum(map(len, changes.updated.values())) != after_rows:
-        raise InvalidParameterValue("As many rows as are updated must be given as they are afterwards.")
-
-
-def _feed(gone: pa.Table, old: list[pa.Table], after: pa.Table, inserted: pa.Table) -> pa.Table:
-    before = pa.concat_tables([*old, after.schema.empty_table()])
-    kinds = (("delete", gone), ("update_preimage", before), ("update_postimage", after), ("insert", inserted))
-    return pa.concat_tables(
-        rows.append_column("_change_type", pa.array([kind] * rows.num_rows, pa.string())) for kind, rows in kinds
-    )
-
-
-def _fitted(rows: pa.Table | None, schema: pa.Schema) -> pa.Table:
-    return schema.empty_table() if rows is None else delta_files.fitted(rows, schema)
-
-
-def _add(file: DataFile) -> dict[str, Any]:
+def add_action(file: DataFile) -> dict[str, Any]:
     return delta_log.add(file.name, file.size_bytes, file.rows)
 
 
-def _remove(file: DataFile) -> dict[str, Any]:
+def remove_action(file: DataFile) -> dict[str, Any]:
     return delta_log.remove(file.name, file.size_bytes, file.rows)
 
 
@@ -372,7 +306,3 @@ def _entry(info: dict[str, Any]) -> HistoryEntry:
         operation_metrics={name: str(value) for name, value in (info.get("operationMetrics") or {}).items()},
         is_blind_append=bool(info.get("isBlindAppend", False)),
     )
-
-
-def _uuid(digits: str) -> str:
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))

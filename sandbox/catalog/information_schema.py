@@ -201,6 +201,18 @@ def _privileges(kind: SecurableType, *keys: str) -> Callable[[Caller, str | None
     return rows
 
 
+def _privileges_view(word: str, kind: SecurableType, keys: tuple[str, ...]) -> View:
+    columns = ", ".join(["grantor string", "grantee string", *(f"{key} string" for key in keys), _PRIVILEGE])
+    return View(columns, _privileges(kind, *keys), f"Lists principals that have privileges on a {word}")
+
+
+_GRANTED = (
+    ("catalog", SecurableType.CATALOG, ("catalog_name",)),
+    ("schema", SecurableType.SCHEMA, ("catalog_name", "schema_name")),
+    ("table", SecurableType.TABLE, ("table_catalog", "table_schema", "table_name")),
+    ("routine", SecurableType.FUNCTION, ("specific_catalog", "specific_schema", "specific_name")),
+    ("volume", SecurableType.VOLUME, ("volume_catalog", "volume_schema", "volume_name")),
+)
 _TABLE_KEYS = ("catalog_name", "schema_name", "table_name")
 VIEWS: dict[str, View] = {
     "catalogs": View(f"catalog_name string, catalog_owner string, {_STAMPS}", _catalogs, "Describes catalogs"),
@@ -278,29 +290,5 @@ VIEWS: dict[str, View] = {
         _tags(SecurableType.VOLUME, "catalog_name", "schema_name", "volume_name"),
         "Tags of volumes",
     ),
-    "catalog_privileges": View(
-        f"grantor string, grantee string, catalog_name string, {_PRIVILEGE}",
-        _privileges(SecurableType.CATALOG, "catalog_name"),
-        "Lists principals that have privileges on catalogs",
-    ),
-    "schema_privileges": View(
-        f"grantor string, grantee string, catalog_name string, schema_name string, {_PRIVILEGE}",
-        _privileges(SecurableType.SCHEMA, "catalog_name", "schema_name"),
-        "Lists principals that have privileges on schemas",
-    ),
-    "table_privileges": View(
-        f"grantor string, grantee string, {_TABLE}, {_PRIVILEGE}",
-        _privileges(SecurableType.TABLE, "table_catalog", "table_schema", "table_name"),
-        "Lists principals that have privileges on tables and views",
-    ),
-    "routine_privileges": View(
-        f"grantor string, grantee string, {_ROUTINE}, {_PRIVILEGE}",
-        _privileges(SecurableType.FUNCTION, "specific_catalog", "specific_schema", "specific_name"),
-        "Lists principals that have privileges on functions",
-    ),
-    "volume_privileges": View(
-        f"grantor string, grantee string, volume_catalog string, volume_schema string, volume_name string, {_PRIVILEGE}",
-        _privileges(SecurableType.VOLUME, "volume_catalog", "volume_schema", "volume_name"),
-        "Lists principals that have privileges on volumes",
-    ),
+    **{f"{word}_privileges": _privileges_view(word, kind, keys) for word, kind, keys in _GRANTED},
 }

@@ -7,7 +7,7 @@ import datetime as dt
 
 import pyarrow as pa
 
-from sandbox.catalog import access, captured, delta, table_schema, tables
+from sandbox.catalog import access, captured, delta, delta_row_changes, table_schema, tables
 from sandbox.catalog.delta import HistoryEntry, RowChanges, Snapshot
 from sandbox.catalog.delta_log import Commit
 from sandbox.catalog.models import Securable
@@ -86,7 +86,7 @@ def change_rows(
     access.require(caller, table, "SELECT")
     if before.folder != tables.folder_of(table):
         raise InvalidParameterValue(f"The rows that were read are not those of '{table.full_name}'. Read it and repeat.")
-    return delta.change_rows(before, changes, Commit(operation, person(caller.user), {"predicate": predicate}))
+    return delta_row_changes.change_rows(before, changes, Commit(operation, person(caller.user), {"predicate": predicate}))
 
 
 def truncate(caller: Caller, full_name: str) -> Snapshot:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from sandbox.catalog import delta
+from sandbox.catalog import delta, delta_row_changes
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import RowChanges
 from sandbox.catalog.delta_log import Commit
@@ -22,7 +22,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from sandbox.catalog import delta, delta_files
+from sandbox.catalog import delta, delta_files, delta_row_changes
 from sandbox.catalog.delta import RowChanges
 from sandbox.catalog.delta_log import Commit
 from sandbox.errors import ResourceConflict
@@ -38,7 +38,7 @@ for n in range(int(sys.argv[4])):
         value = delta_files.read(folder, file, before.schema)["n"][0].as_py()
         try:
             after = pa.table({"writer": [name], "n": [value + 1]})
-            delta.change_rows(before, RowChanges(updated={file.name: [0]}, after=after), Commit("UPDATE", name))
+            delta_row_changes.change_rows(before, RowChanges(updated={file.name: [0]}, after=after), Commit("UPDATE", name))
             break
         except ResourceConflict:
             pass
@@ -117,7 +117,7 @@ def test_a_conflict_leaves_no_files(tmp_path: Path) -> None:
     delta.append(folder, pa.table({"n": [2]}), Commit("WRITE", "ada"))
     there = set(folder.rglob("*"))
     with pytest.raises(ResourceConflict):
-        delta.change_rows(before, RowChanges(inserted=pa.table({"n": [3]})), Commit("MERGE", "ada"))
+        delta_row_changes.change_rows(before, RowChanges(inserted=pa.table({"n": [3]})), Commit("MERGE", "ada"))
     with pytest.raises(ResourceConflict):
         delta.overwrite(before, Commit("WRITE", "ada"), pa.table({"n": [3]}))
     assert set(folder.rglob("*")) == there
