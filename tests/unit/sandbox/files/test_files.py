@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.catalog.models import Grant, Securable
+from sandbox.catalog import volumes
+from sandbox.catalog.models import Grant, ModelVersion, Securable
 from sandbox.files import quota, staging
+from sandbox.registry import registered_models, version_files, versions
+from sandbox.workspaces.members import Caller
 from tests.unit.sandbox.files.conftest import VOLUME, Files
 
 FILE = f"/api/2.0/fs/files{VOLUME}/folder/a b%.txt"
@@ -194,9 +197,6 @@ def test_a_member_needs_the_privilege(files: Files, volume: Securable) -> None:
 
 
 def test_a_new_volume_of_an_old_name_is_empty(files: Files) -> None:
-    from sandbox.catalog import volumes
-    from sandbox.workspaces.members import Caller
-
     files("PUT", FILE, b"x")
     caller = Caller(*files.workspaces["ada"])
     volumes.drop_volume(caller, "main.default.data")
@@ -223,3 +223,24 @@ def test_random_bytes_in_random_pieces(files: Files) -> None:
     pieces: list[bytes | None] = [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
     assert files("PUT", FILE, pieces).status == 204
     assert files("GET", FILE).body == content
+
+
+def test_a_version_takes_files_until_it_is_sealed(files: Files) -> None:
+    caller = Caller(*files.workspaces["ada"])
+    registered_models.create_model(caller, "main.default.churn")
+    version = versions.create_version(caller, "main.default.churn", source="")
+    address = "/api/2.0/fs/files/Models/main/default/churn/1/MLmodel"
+    assert files("PUT", address, b"flavors: {}", who="bob").status == 403
+    assert files("PUT", address, b"flavors: {}", who="eve").status == 404
+    assert files("PUT", address.replace("/1/", "/2/"), b"flavors: {}").status == 404
+    assert files("PUT", address, b"flavors: {}").status == 204
+    assert files("GET", address).body == b"flavors: {}"
+
+    version_files.seal(version)  # as finalize does, before it says READY
+    assert files("PUT", address, b"other").json["error_code"] == "INVALID_STATE"
+    version.status = ModelVersion.Status.READY
+    version.save()
+    for method in ("PUT", "DELETE"):
+        assert files(method, address, b"other").json["error_code"] == "INVALID_STATE"
+    assert files("GET", address).body == b"flavors: {}"
+    assert files("GET", address, who="eve").status == 404
