@@ -211,11 +211,7 @@ class Coalescer:
         try:
             self.wires.send(replica, message_id, [request.wire() for request in requests], self.entity.name)
         except Redis503:
-            answer = error_answer(
-                TemporarilyUnavailable("The request queue is not reachable; retry in a second."), retry_after_s=1
-            )
-            for request in requests:
-                _resolve(request, answer)
+            _refuse(requests)
             return
         self.in_flight[message_id] = Message(message_id, replica.replica_id, requests)
         self._loads[replica.replica_id] = self._loads.get(replica.replica_id, 0) + 1
@@ -228,6 +224,12 @@ class Coalescer:
         for request, (status, body) in zip(message.requests, answers, strict=True):
             _resolve(request, Answer(status, body.encode(), self.entity.name))
         self.pump()
+
+    def lost(self, message_id: str) -> None:
+        """Redis went away before it had taken the message."""
+        if message := self._forget(message_id):
+            _refuse(message.requests)
+            self.pump()
 
     def _forget(self, message_id: str) -> Message | None:
         message = self.in_flight.pop(message_id, None)
@@ -340,6 +342,12 @@ class Coalescer:
     @property
     def is_idle(self) -> bool:
         return not self.waiting and not self.in_flight
+
+
+def _refuse(requests: list[Request]) -> None:
+    answer = error_answer(TemporarilyUnavailable("The request queue is not reachable; retry in a second."), retry_after_s=1)
+    for request in requests:
+        _resolve(request, answer)
 
 
 def _resolve(request: Request, answer: Answer) -> None:

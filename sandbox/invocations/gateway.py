@@ -1,6 +1,7 @@
 """The gateway: the ASGI application of the data plane. `invoke` tells the story of one request."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import re
@@ -37,6 +38,7 @@ from sandbox.invocations.content_types import body_text, content_type
 from sandbox.invocations.limits import Limits
 from sandbox.invocations.pulse import Meter, Pulse
 from sandbox.invocations.routing import choose
+from sandbox.invocations.sender import Sender
 from sandbox.invocations.snapshot import LoadToken, Snapshot
 from sandbox.invocations.wires import committed_key, send_predict, send_wake
 
@@ -84,9 +86,10 @@ class Gateway:
         self._redis = redis.asyncio.Redis.from_url(
             self._redis_url, socket_timeout=60, socket_connect_timeout=5, retry=AsyncRetry(NoBackoff(), 0)
         )
-        self._sender = redis.Redis.from_url(
+        self._client = redis.Redis.from_url(
             self._redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
         )
+        self._sender = Sender(self._client)
         self._snapshot = Snapshot(self._redis, self._load_token)
         self._limits = Limits(self._redis)
         self._snapshot.subscribe(self._changed)
@@ -97,23 +100,36 @@ class Gateway:
     def _send(self, replica: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
         send_predict(self._sender, replica, self._reply_list, message_id, requests, label)
 
+    def _give_up_lost(self) -> None:
+        """Answer the requests of messages that may not have reached Redis."""
+        self._sender.settle()
+        for message_id in self._sender.take_lost():
+            if coalescer := self._coalescers.get(message_id.partition(".")[0]):
+                coalescer.lost(message_id)
+
     def _wake(self, entity_id: str) -> None:
-        send_wake(self._sender, entity_id)
+        send_wake(self._client, entity_id)
 
     async def _committed(self, message_id: str) -> bool:
         return bool(await self._redis.exists(committed_key(self._reply_list, message_id)))
 
     async def _read_replies(self) -> None:
         """Resolve the waiting requests of each reply that a replica pushes."""
+        pool: Any = self._redis.connection_pool
+        connection = pool.make_connection()
+        command = connection.pack_command("BRPOP", self._reply_list, 30)
         while True:
             try:
-                reply = await self._redis.brpop([self._reply_list], timeout=30)
+                await connection.send_packed_command(command)
+                reply = await connection.read_response()
                 if reply is not None:
                     message_id, answers = orjson.loads(reply[1])
                     if coalescer := self._coalescers.get(message_id.partition(".")[0]):
                         coalescer.answered(message_id, answers)
             except Exception as error:  # the loop must outlive every fault of Redis
                 logger.warning("replies not read (%s), reconnecting", error)
+                with contextlib.suppress(redis.RedisError, OSError):
+                    await connection.disconnect(nowait=True)
                 await asyncio.sleep(0.1)
 
     def _changed(self, key: str) -> None:
@@ -128,6 +144,7 @@ class Gateway:
             await asyncio.sleep(SWEEP_S)
             try:
                 self.bodies.end_slow()
+                self._give_up_lost()
                 now_s = time.time()
                 for entity_id, coalescer in list(self._coalescers.items()):
                     coalescer.expire(now_s)

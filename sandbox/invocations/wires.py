@@ -15,6 +15,7 @@ import orjson
 import redis
 
 from sandbox.invocations.coalescer import Redis503
+from sandbox.invocations.sender import Sender
 from sandbox.live import LiveReplica
 from sandbox.replicas.messages import CONTROL_WAKE
 from sandbox.replicas.predict_message import predict_message
@@ -50,11 +51,11 @@ def celery_message(task: str, task_id: str, args: tuple[Any, ...], queue: str) -
 
 
 def send_predict(
-    connection: Any, replica: LiveReplica, reply_list: str, message_id: str, requests: list[list[Any]], label: str
+    sender: Sender, replica: LiveReplica, reply_list: str, message_id: str, requests: list[list[Any]], label: str
 ) -> None:
     """One message to one replica's queue; Redis503 when Redis is away."""
     try:
-        connection.lpush(replica.queue, predict_message(replica.queue, reply_list, message_id, requests, label))
+        sender.send(replica.queue, message_id, predict_message(replica.queue, reply_list, message_id, requests, label))
     except redis.RedisError as error:
         raise Redis503(str(error)) from error
 

@@ -13,15 +13,15 @@ from sandbox.replicas.messages import REPLICA_PREDICT
 
 CONTENT_TYPE = "application/x-invocations"
 _BODY = 1
-"""Where a request's body stands in `Request.wire()`; in the message its length in characters stands there."""
+"""Where a request's body stands in `Request.wire()`; in the message its length in bytes stands there."""
 
 
 def predict_message(queue: str, reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> bytes:
     """`requests`: each as `Request.wire()` gives it; the lists are changed."""
     bodies = []
     for request in requests:
-        bodies.append(request[_BODY])
-        request[_BODY] = len(request[_BODY])
+        bodies.append(body := request[_BODY].encode())
+        request[_BODY] = len(body)
     envelope = {
         "body": "",
         "content-encoding": "utf-8",
@@ -36,18 +36,17 @@ def predict_message(queue: str, reply_list: str, message_id: str, requests: list
         },
     }
     head = orjson.dumps((reply_list, message_id, requests, label), option=orjson.OPT_APPEND_NEWLINE)
-    return b"".join((orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE), head, "".join(bodies).encode()))
+    return b"".join((orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE), head, *bodies))
 
 
 def read_predict(body: bytes) -> tuple[str, str, list[list[Any]]]:
     """(reply list, message id, requests) of the body of a message; each request as `Request.wire()` gave it."""
-    head, _, rest = body.partition(b"\n")
-    reply_list, message_id, requests, _ = orjson.loads(head)
-    bodies = rest.decode()
-    start = 0
+    start = body.index(b"\n") + 1
+    view = memoryview(body)  # each body is copied once
+    reply_list, message_id, requests, _ = orjson.loads(view[:start])
     for request in requests:
         end = start + request[_BODY]
-        request[_BODY] = bodies[start:end]
+        request[_BODY] = str(view[start:end], "utf-8")
         start = end
     return reply_list, message_id, requests
 

@@ -4,6 +4,7 @@ It is forked from a process that has everything imported, enters the jail, and o
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ from sandbox.jail.limits import Limits
 from sandbox.replicas.frames import RawBody, RunnerGoneError, decode_request, read_frame, write_frame
 
 LOAD_TIMEOUT_S = 60.0
+PIPE_BYTES = 256 * 1024
+"""So that the rows of a usual message fit, and worker and runner do not take turns to move them (64 KiB is usual)."""
 OK, MODEL_ERROR, OK_WITH_NAN = b"\x00", b"\x01", b"\x02"
 """First byte of the runner's answer; the last one marks JSON with bare NaN and Infinity, which only the slower reader takes."""
 
@@ -60,6 +63,8 @@ class Runner:
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
         output_reads, output_writes = os.pipe()
+        with contextlib.suppress(OSError):  # a user's pipes together are bounded
+            fcntl.fcntl(parent_writes, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         pid = os.fork()
         if pid == 0:
             if read_output is not None:

@@ -1,0 +1,48 @@
+"""The gateway's connection for messages to replicas: they are written at once, Redis's word on them is read when it has come."""
+
+from collections import deque
+from typing import Any
+
+import redis
+
+
+class Sender:
+    """To wait for Redis after each message, as redis-py's client does, would hold up every request of the gateway meanwhile."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._connection: Any = client.connection_pool.make_connection()
+        self._unconfirmed: deque[str] = deque()
+        """The ids of messages that were written, in order."""
+        self._lost: list[str] = []
+
+    def send(self, queue: str, message_id: str, message: bytes) -> None:
+        """Write one message. Raises redis.RedisError when Redis is away."""
+        self.settle()
+        packed = self._connection.pack_command("LPUSH", queue, message)
+        try:
+            self._connection.send_packed_command(packed)
+        except redis.RedisError:  # Redis carries out nothing that came in part, so it may be sent again
+            self._forget()
+            self._connection.send_packed_command(packed)
+        self._unconfirmed.append(message_id)
+
+    def settle(self) -> None:
+        """Read what Redis has said meanwhile."""
+        if not self._connection.is_connected:
+            return
+        try:
+            while self._connection.can_read(0):
+                self._connection.read_response()
+                self._unconfirmed.popleft()
+        except (redis.RedisError, IndexError):  # IndexError: something came that nobody waits for
+            self._forget()
+
+    def take_lost(self) -> list[str]:
+        """The ids of messages of which it is unknown whether Redis took them; each is told once."""
+        lost, self._lost = self._lost, []
+        return lost
+
+    def _forget(self) -> None:
+        self._lost += self._unconfirmed
+        self._unconfirmed.clear()
+        self._connection.disconnect()
