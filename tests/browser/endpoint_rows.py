@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from sandbox.catalog.models import ModelVersion
+from sandbox.registry.registered_models import add_model
+from sandbox.registry.versions import add_version
 from sandbox.serving.models import DeploymentEvent, Endpoint, EndpointConfig, ServedEntity
 from sandbox.workspaces.models import Workspace
 
@@ -37,6 +40,14 @@ def make_endpoint(
     add_config(endpoint, 1, entities, shares)
     DeploymentEvent.objects.create(endpoint=endpoint, config_version=1, type="ENDPOINT_CREATED", message="Created by learner.")
     return endpoint
+
+
+def register_model(workspace: Workspace, name: str, versions: int) -> None:
+    """A registered model with so many versions, without files: nothing builds it here."""
+    model = add_model(workspace, name, "learner")
+    for _ in range(versions):
+        add_version(model, "learner")
+    ModelVersion.objects.filter(registered_model=model).update(status=ModelVersion.Status.READY)
 
 
 def add_config(endpoint: Endpoint, version: int, entities: list[dict[str, Any]], shares: tuple[int, ...]) -> None:

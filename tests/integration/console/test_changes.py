@@ -7,7 +7,7 @@ from sandbox.serving.models import Endpoint
 from sandbox.workspaces import secret_store
 from sandbox.workspaces.models import User
 from sandbox.workspaces.operations import open_workspace
-from tests.browser.endpoint_rows import custom, make_endpoint
+from tests.browser.endpoint_rows import custom, make_endpoint, register_model
 
 pytestmark = pytest.mark.django_db
 AT = "/sandbox/serving/churn"
@@ -16,6 +16,7 @@ AT = "/sandbox/serving/churn"
 @pytest.fixture
 def churn(learner: User) -> Endpoint:
     entity = custom("churn", "1", environment_vars={"MODE": "fast"}, instance_profile_arn="arn:1")
+    register_model(open_workspace(learner), "main.default.churn", 1)
     return make_endpoint(open_workspace(learner), "churn", [entity])
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 from sandbox.serving.models import Endpoint
 from sandbox.workspaces.models import User
 from sandbox.workspaces.operations import open_workspace
-from tests.browser.endpoint_rows import custom, external, make_endpoint
+from tests.browser.endpoint_rows import custom, external, make_endpoint, register_model
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +25,7 @@ def client_of() -> Any:
 
 @pytest.fixture
 def churn(learner: User) -> Endpoint:
+    register_model(open_workspace(learner), "main.default.churn", 2)
     return make_endpoint(open_workspace(learner), "churn", [custom("churn", "1"), custom("churn", "2")], shares=(80, 20))
 
 

@@ -2,14 +2,10 @@
 
 import base64
 import json
-import threading
+import shutil
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 import pytest
@@ -21,14 +17,9 @@ from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, NODE_START, NODE_
 @pytest.fixture
 def workspace(workspace: Any) -> Any:
     """With a registered model of a few versions, without files: nothing here builds it."""
-    from sandbox.catalog.models import ModelVersion
-    from sandbox.registry.registered_models import add_model
-    from sandbox.registry.versions import add_version
+    from tests.browser.endpoint_rows import register_model
 
-    model = add_model(workspace, "main.default.churn", "ada@example.org")
-    for _ in range(5):
-        add_version(model, "ada@example.org")
-    ModelVersion.objects.filter(registered_model=model).update(status=ModelVersion.Status.READY)
+    register_model(workspace, "main.default.churn", 5)
     return workspace
 
 
@@ -123,71 +114,30 @@ class Node:
 
 
 class Registry:
-    """The MLflow server's side of the few calls that the control plane makes, on its UNIX socket."""
+    """Registered versions of the workspace, put there by hand: under any number, with files or without."""
 
-    def __init__(self, socket: Path) -> None:
-        self.versions: dict[tuple[str, str], int] = {}
-        self.files: dict[str, Path] = {}
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                self._answer(200, {})
-
-            def do_GET(self) -> None:
-                url = urlsplit(self.path)
-                asked = dict(parse_qsl(url.query))
-                artifacts = "/api/2.0/mlflow-artifacts/artifacts"
-                if url.path.endswith("/experiments/get-by-name"):
-                    self._answer(200, {"experiment": {"experiment_id": "1"}})
-                elif url.path == artifacts:
-                    listed = registry.place(asked["path"]).iterdir()
-                    self._answer(200, {"files": [{"path": f.name, "is_dir": f.is_dir()} for f in listed]})
-                elif url.path.startswith(artifacts):
-                    self._send(200, registry.place(unquote(url.path)).read_bytes())
-                elif url.path.endswith("/get-download-uri"):
-                    created = registry.versions[asked["name"], asked["version"]]
-                    own = f"mlflow-artifacts:/workspaces/{self.headers['X-MLFLOW-WORKSPACE']}"
-                    self._answer(200, {"artifact_uri": f"{own}/models/{created}"})
-                elif (created := registry.versions.get((asked["name"], asked["version"]))) is None:
-                    self._answer(404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Model Version not found."})
-                else:
-                    source = f"models:/m-{created}"
-                    self._answer(200, {"model_version": {**asked, "source": source, "creation_timestamp": created}})
-
-            def _answer(self, status: int, body: dict[str, Any]) -> None:
-                self._send(status, json.dumps(body).encode())
-
-            def _send(self, status: int, content: bytes) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        class Server(ThreadingMixIn, UnixStreamServer):
-            daemon_threads = True
-
-            def get_request(self) -> Any:
-                request, _ = super().get_request()
-                return request, ("local", 0)
-
-        self.server = Server(str(socket), Handler)
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    def __init__(self, workspace: Any) -> None:
+        self.workspace = workspace
 
     def add(self, name: str, version: str, files: Path | None = None) -> None:
-        created = len(self.versions) + self.versions.get((name, version), 0) + 1
-        self.versions[name, version] = created
-        if files is not None:
-            self.files[str(created)] = files
+        """A READY version; one that has this number already is deleted first."""
+        from sandbox.catalog.models import ModelVersion
+        from sandbox.registry.version_files import version_folder
 
-    def place(self, path: str) -> Path:
-        """Where `…/workspaces/ws-<id>/models/<created>/<rest>` lies."""
-        created, _, rest = path.partition("/models/")[2].partition("/")
-        return self.files[created] / rest
+        model, by = self._model(name), "ada@example.org"
+        ModelVersion.objects.filter(registered_model=model, version=version).delete()
+        row = ModelVersion.objects.create(
+            registered_model=model, version=int(version), status=ModelVersion.Status.READY, created_by=by, updated_by=by
+        )
+        if files is not None:
+            shutil.copytree(files, version_folder(row))
+
+    def _model(self, name: str) -> Any:
+        from sandbox.catalog.models import Securable
+        from sandbox.registry.registered_models import add_model
+
+        found = Securable.objects.filter(workspace=self.workspace, full_name=name).first()
+        return found or add_model(self.workspace, name, "ada@example.org")
 
 
 def pop(redis: Any, queue: str) -> tuple[str, list[Any]] | None:
@@ -211,9 +161,5 @@ def control(redis: Any) -> Control:
 
 
 @pytest.fixture
-def registry(data_dir: Path, settings: Any) -> Iterator[Registry]:
-    settings.MLFLOW_SOCKET = data_dir / "mlflow.sock"
-    registry = Registry(settings.MLFLOW_SOCKET)
-    yield registry
-    registry.server.shutdown()
-    registry.server.server_close()
+def registry(workspace: Any) -> Registry:
+    return Registry(workspace)
