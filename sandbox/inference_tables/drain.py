@@ -133,7 +133,7 @@ class Drain:
         """The rows of each table with the transaction of their entry; what cannot be a row is moved aside."""
         parsed = [(entry, _records(entry)) for entry in entries]
         known = self._known_workspaces({str(record.get("ws")) for _, records in parsed for record in records or ()})
-        tables: dict[tuple[str, str], list[tuple[int, Row]]] = {}
+        tables: dict[tuple[Any, Any], list[tuple[int, Row]]] = {}
         groups: dict[TableKey, list[tuple[int, Row]]] = {}
         for entry, records in parsed:
             if records is None:
