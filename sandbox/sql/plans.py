@@ -4,54 +4,18 @@ A plan comes from the jailed process and is not trusted: whatever it holds is us
 never as a path or a piece of code.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.catalog import access, containers, functions, grants, securables, table_rows, table_schema, tables, tags, volumes
-from sandbox.catalog.column_types import Column, columns_of
-from sandbox.catalog.models import Securable, SecurableType
-from sandbox.errors import BadRequest, InvalidParameterValue, ResourceDoesNotExist
-from sandbox.sql import function_check, shows
+from sandbox.errors import BadRequest, InvalidParameterValue
+from sandbox.sql import plan_creations, shows
 from sandbox.sql.job import SqlRequest
-from sandbox.sql.limits import SqlColumn
-from sandbox.sql.objects import CATALOG, FUNCTIONS, READS, SCHEMA, Objects, moment, quoted
+from sandbox.sql.objects import Objects, moment, quoted
+from sandbox.sql.plan_jobs import Done, Job, Plan, Tables, counted, exists
 from sandbox.sql.row_changes import row_changes
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
-
-Plan = dict[str, Any]
-Tables = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a statement that is no query answers with."""
-
-    statement_type: str
-    columns: tuple[SqlColumn, ...] = ()
-    rows: list[list[str | None]] = field(default_factory=list)
-    target: str = ""
-    """Full name of the table that was written or created, for its lineage."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that carrying out a plan takes."""
-
-    caller: Caller
-    plan: Plan
-    tables: Tables
-    objects: Objects
-    request: SqlRequest
-
-    @property
-    def name(self) -> str:
-        """As the catalog takes names."""
-        return quoted(str(self.plan["name"]))
-
-    def securable(self) -> Securable:
-        return securables.find(self.caller.workspace, SecurableType(str(self.plan["kind"])), self.name)
 
 
 def carry_out(caller: Caller, plan: Plan, tables: Tables, objects: Objects, request: SqlRequest) -> Done:
@@ -62,145 +26,9 @@ def carry_out(caller: Caller, plan: Plan, tables: Tables, objects: Objects, requ
         raise BadRequest(f"The statement could not be carried out ({type(error).__name__}: {error}).") from error
 
 
-def counted(**counts: int) -> Done:
-    """The one row of numbers that INSERT and its like answer with."""
-    columns = tuple(SqlColumn(name, "LONG", "BIGINT") for name in counts)
-    return Done("", columns, [[str(count) for count in counts.values()]])
-
-
-def _columns(described: list[Any]) -> list[Column]:
-    return [Column(str(each["name"]), str(each["type_text"]), bool(each["nullable"]), str(each["comment"])) for each in described]
-
-
-def _create_table(job: Job) -> Done:
-    plan = job.plan
-    rows = job.tables.get("rows")
-    columns = _columns(plan["columns"])
-    if plan["like"]:
-        like = tables.find(job.caller, quoted(str(plan["like"])))
-        access.require(job.caller, like, "SELECT", access.MANAGE)
-        columns = [Column.from_json(each) for each in like.table.columns]
-    if rows is not None:
-        columns = [Column(each.name, each.type_text) for each in columns_of(rows.schema)]
-    primary = plan["primary_key"] or {"name": "", "columns": [], "timeseries": []}
-    tables.create_table(
-        job.caller,
-        job.name,
-        columns,
-        rows=rows,
-        primary_key=[str(each) for each in primary["columns"]],
-        primary_key_name=str(primary["name"]),
-        timeseries=[str(each) for each in primary["timeseries"]],
-        properties={str(key): str(value) for key, value in plan["properties"].items()},
-        comment=str(plan["comment"]),
-        or_replace=bool(plan["or_replace"]),
-        if_not_exists=bool(plan["if_not_exists"]),
-    )
-    if rows is None:
-        return Done("CREATE", target=str(plan["name"]))
-    return Done("CREATE", *_fields(counted(num_affected_rows=rows.num_rows, num_inserted_rows=rows.num_rows)), str(plan["name"]))
-
-
-def _fields(done: Done) -> tuple[tuple[SqlColumn, ...], list[list[str | None]]]:
-    return done.columns, done.rows
-
-
-def _create_view(job: Job) -> Done:
-    plan = job.plan
-    found = [Column(str(name), str(type_text).lower()) for name, type_text in plan["found"]]
-    if plan["columns"]:
-        found = [
-            Column(str(name), each.type_text, True, str(comment))
-            for (name, comment), each in zip(plan["columns"], found, strict=True)
-        ]
-    text = str(plan["query"])
-    if plan["columns"]:
-        names = ", ".join("`" + column.name.replace("`", "``") + "`" for column in found)
-        text = f"SELECT * FROM ({text}) AS `view`({names})"  # noqa: S608 - parsed in the jail only, as all of it
-    view = tables.create_view(
-        job.caller,
-        job.name,
-        text,
-        found,
-        comment=str(plan["comment"]),
-        or_replace=bool(plan["or_replace"]),
-        if_not_exists=bool(plan["if_not_exists"]),
-    )
-    if view.table.view_definition == text:
-        _note(job, view)
-    return Done("CREATE", target=str(plan["name"]))
-
-
-def _note(job: Job, made: Securable) -> None:
-    """What the view or function reads and calls, and where its names are looked up."""
-    made.properties = {
-        **made.properties,
-        READS: [str(name) for name in job.plan.get("reads", [])],
-        FUNCTIONS: [str(name) for name in job.plan.get("functions", [])],
-        CATALOG: job.request["catalog"],
-        SCHEMA: job.request["schema"],
-    }
-    made.save(update_fields=["properties"])
-
-
-def _create_function(job: Job) -> Done:
-    plan = job.plan
-    parameters = tuple(
-        functions.Parameter(
-            str(each["name"]),
-            str(each["type_text"]),
-            None if each["default"] is None else str(each["default"]),
-            str(each["comment"]),
-        )
-        for each in plan["parameters"]
-    )
-    returns = str(plan["returns"])
-    if not returns:
-        raise InvalidParameterValue("A Python function needs RETURNS and a type.")
-    definition = functions.Definition(
-        str(plan["language"]), str(plan["definition"]), parameters, returns, bool(plan["is_deterministic"])
-    )
-    if definition.language == functions.PYTHON:
-        function_check.check(job.caller, definition)
-    made = functions.create_function(
-        job.caller,
-        job.name,
-        definition,
-        comment=str(plan["comment"]),
-        or_replace=bool(plan["or_replace"]),
-        if_not_exists=bool(plan["if_not_exists"]),
-    )
-    _note(job, made)
-    return Done("CREATE")
-
-
-def _create_container(job: Job) -> Done:
-    plan, kind = job.plan, job.plan["kind"]
-    comment = str(plan["comment"])
-    if plan["or_replace"]:
-        raise InvalidParameterValue(f"CREATE OR REPLACE is for tables, views and functions, not for a {kind.lower()}.")
-    if plan["if_not_exists"] and _exists(job, kind):
-        return Done("CREATE")
-    if kind == "CATALOG":
-        containers.create_catalog(job.caller, str(plan["name"]), comment=comment)
-    elif kind == "SCHEMA":
-        containers.create_schema(job.caller, job.name, comment=comment)
-    else:
-        volumes.create_volume(job.caller, job.name, comment=comment)
-    return Done("CREATE")
-
-
-def _exists(job: Job, kind: str) -> bool:
-    try:
-        securables.find(job.caller.workspace, SecurableType(kind), job.name)
-    except ResourceDoesNotExist:
-        return False
-    return True
-
-
 def _drop(job: Job) -> Done:
     plan, kind = job.plan, job.plan["kind"]
-    if plan["if_exists"] and not _exists(job, kind):
+    if plan["if_exists"] and not exists(job, kind):
         return Done("DROP")
     if kind == "TABLE":
         table = tables.find(job.caller, job.name)
@@ -334,7 +162,9 @@ def _shown(job: Job) -> Done:
 
 
 _OPERATIONS: dict[str, Callable[[Job], Done]] = {
-    "add_columns": _altered(lambda job: table_schema.add_columns(job.caller, job.name, _columns(job.plan["columns"]))),
+    "add_columns": _altered(
+        lambda job: table_schema.add_columns(job.caller, job.name, plan_creations.described_columns(job.plan["columns"]))
+    ),
     "add_primary_key": _altered(
         lambda job: table_schema.add_primary_key(
             job.caller,
@@ -349,10 +179,10 @@ _OPERATIONS: dict[str, Callable[[Job], Done]] = {
     "comment_column": _altered(
         lambda job: table_schema.change_column(job.caller, job.name, str(job.plan["column"]), comment=str(job.plan["comment"]))
     ),
-    "create_container": _create_container,
-    "create_function": _create_function,
-    "create_table": _create_table,
-    "create_view": _create_view,
+    "create_container": plan_creations.create_container,
+    "create_function": plan_creations.create_function,
+    "create_table": plan_creations.create_table,
+    "create_view": plan_creations.create_view,
     "drop": _drop,
     "drop_columns": _altered(lambda job: table_schema.drop_columns(job.caller, job.name, _texts(job.plan["columns"]))),
     "drop_primary_key": _altered(

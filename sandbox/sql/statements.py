@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connections
 
 from sandbox.errors import RequestLimitExceeded, ResourceDoesNotExist
-from sandbox.sql import children, kept
+from sandbox.sql import children, kept, responses
 from sandbox.sql.job import ParameterValue
 from sandbox.sql.limits import DEFAULT_LIMITS, SqlCanceled, SqlColumn, SqlFailed, SqlLimits, SqlResult
 from sandbox.sql.run import STATEMENTS_AT_ONCE, Stop, run_statement
@@ -28,7 +28,6 @@ from sandbox.workspaces.operations import person
 logger = logging.getLogger(__name__)
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED, CLOSED = "PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "CLOSED"
 ENDED = frozenset({SUCCEEDED, FAILED, CANCELED, CLOSED})
-ROWS_PER_CHUNK = 2_000
 MAX_WAITING = 50
 """In one web process, running ones included."""
 CANCEL_TIMEOUT_S = 5.0
@@ -124,26 +123,17 @@ def get(caller: Caller, statement_id: str) -> dict[str, Any]:
     response: dict[str, Any] = {"statement_id": statement_id, "status": found["status"]}
     if "columns" not in found:
         return response
-    rows = len(found["rows"])
-    count = max(1, -(-rows // ROWS_PER_CHUNK))
-    manifest = {
-        "format": "JSON_ARRAY",
-        "schema": {"column_count": len(found["columns"]), "columns": found["columns"]},
-        "total_chunk_count": count,
-        "chunks": [_chunk_info(index, rows) for index in range(count)],
-        "total_row_count": rows,
-        "truncated": found["truncated"],
-    }
-    return {**response, "manifest": manifest, "result": _chunk(statement_id, found["rows"], 0)}
+    manifest = responses.manifest(found["columns"], len(found["rows"]), truncated=found["truncated"])
+    return {**response, "manifest": manifest, "result": responses.chunk(statement_id, found["rows"], 0)}
 
 
 def get_chunk(caller: Caller, statement_id: str, chunk_index: int) -> dict[str, Any]:
-    """One part of the rows (`ROWS_PER_CHUNK`), and where the next one is. Raises ResourceDoesNotExist."""
+    """One part of the rows (`responses.ROWS_PER_CHUNK`), and where the next one is. Raises ResourceDoesNotExist."""
     found = _own(caller, statement_id)
     rows = found.get("rows")
-    if rows is None or not 0 <= chunk_index < max(1, -(-len(rows) // ROWS_PER_CHUNK)):
+    if rows is None or not 0 <= chunk_index < responses.chunk_count(len(rows)):
         raise ResourceDoesNotExist(f"The statement {statement_id[:100]} has no chunk {chunk_index}.")
-    return _chunk(statement_id, rows, chunk_index)
+    return responses.chunk(statement_id, rows, chunk_index)
 
 
 def result_of(caller: Caller, statement_id: str) -> SqlResult | None:
@@ -217,7 +207,7 @@ def _run(live: _Live) -> None:
         )
         status: dict[str, Any] = {"state": SUCCEEDED}
         outcome = {
-            "columns": [_column_info(position, column) for position, column in enumerate(result.columns)],
+            "columns": [responses.column_info(position, column) for position, column in enumerate(result.columns)],
             "rows": list(result.rows),
             "truncated": result.truncated,
             "statement_type": result.statement_type,
@@ -284,34 +274,6 @@ def _beat() -> None:
         except Exception:
             logger.exception("the state of the statements could not be kept")
         time.sleep(_BEAT_S)
-
-
-def _chunk_info(index: int, rows: int) -> dict[str, int]:
-    offset = index * ROWS_PER_CHUNK
-    return {"chunk_index": index, "row_offset": offset, "row_count": min(ROWS_PER_CHUNK, rows - offset)}
-
-
-def _chunk(statement_id: str, rows: list[Any], index: int) -> dict[str, Any]:
-    info: dict[str, Any] = _chunk_info(index, len(rows))
-    first = info["row_offset"]
-    info["data_array"] = rows[first : first + ROWS_PER_CHUNK]
-    if first + ROWS_PER_CHUNK < len(rows):
-        info["next_chunk_index"] = index + 1
-        info["next_chunk_internal_link"] = f"/api/2.0/sql/statements/{statement_id}/result/chunks/{index + 1}"
-    return info
-
-
-def _column_info(position: int, column: SqlColumn) -> dict[str, Any]:
-    info: dict[str, Any] = {
-        "name": column.name,
-        "position": position,
-        "type_name": column.type_name,
-        "type_text": column.type_text,
-    }
-    if column.type_name == "DECIMAL":
-        precision, scale = column.type_text.removeprefix("DECIMAL(").removesuffix(")").split(",")
-        info |= {"type_precision": int(precision), "type_scale": int(scale)}
-    return info
 
 
 def _now_ms() -> int:
