@@ -67,18 +67,6 @@ def test_a_model_that_cannot_be_built_fails_with_its_reason(
     assert node.orders() == []
 
 
-def test_a_registry_that_is_away_costs_no_try(workspace: Any, registry: Any, control: Any, settings: Any, data_dir: Path) -> None:
-    registry.add("main.default.churn", "1", FIXTURES / "churn_champion" / "model")
-    create(workspace)
-    build = ModelBuild.objects.get()
-    settings.MLFLOW_SOCKET = data_dir / "gone.sock"
-    assert model_builds.run(build.id) == []
-    build.refresh_from_db()
-    assert (build.status, build.deliveries) == (BuildStatus.WAITING, 0)
-    assert build.lease_until is not None
-    assert build.lease_until > timezone.now()
-
-
 def test_only_one_builds_at_a_time(workspace: Any, registry: Any, control: Any) -> None:
     registry.add("main.default.churn", "1")
     create(workspace)
@@ -142,7 +130,7 @@ def test_who_lost_the_lease_does_not_write_the_outcome(workspace: Any, registry:
 
 
 def test_a_bug_in_the_builder_is_not_for_ever(workspace: Any, registry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.add("main.default.churn", "1")  # it has no files: the played registry breaks off
+    registry.add("main.default.churn", "1")
     create(workspace)
     build = ModelBuild.objects.get()
     monkeypatch.setattr(model_builds, "_build", lambda *_: 1 // 0)
