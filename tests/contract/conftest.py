@@ -17,7 +17,7 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture
 def site(live_server: Any, transactional_db: None, redis_url: str, settings: Any, tmp_path: Path) -> str:
-    """Address of the site; its Redis is empty, its registry away."""
+    """Address of the site; its Redis is empty, and no MLflow server runs."""
     point_at(redis_url, settings)
     settings.SECRETS_DIR = tmp_path / "secrets"
     settings.MODEL_DIR = tmp_path / "models"

@@ -76,6 +76,12 @@ def test_served_models_and_a_split_by_served_model_name(w: Any) -> None:
             },
         },
     }
+    from sandbox.workspaces.models import Workspace
+    from tests.browser.endpoint_rows import register_model
+
+    w.catalogs.create(name="dbacademy")
+    w.schemas.create(name="ada", catalog_name="dbacademy")
+    register_model(Workspace.objects.get(owner__username="ada"), "dbacademy.ada.ml_model", 2)
     w.api_client.do("POST", "/api/2.0/serving-endpoints", body=body)
     activate("ml_model")
     got = w.serving_endpoints.get("ml_model")
