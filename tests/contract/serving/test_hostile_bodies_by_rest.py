@@ -31,7 +31,8 @@ def external(name: Any = "gpt-4o-mini", **openai_config: Any) -> dict[str, Any]:
 
 
 def custom(**fields: Any) -> dict[str, Any]:
-    return {"name": "churn", "config": {"served_entities": [{"entity_name": "main.default.churn", "entity_version": "1", **fields}]}}
+    entity = {"entity_name": "main.default.churn", "entity_version": "1", **fields}
+    return {"name": "churn", "config": {"served_entities": [entity]}}
 
 
 @pytest.mark.parametrize(
