@@ -38,10 +38,15 @@ def chain(securable: Securable) -> list[Securable]:
 
 def privileges_of(caller: Caller, securable: Securable) -> frozenset[str]:
     """What is granted to the caller on the object or above it; {ALL_PRIVILEGES, MANAGE} for owner and admin."""
+    return frozenset({ALL_PRIVILEGES, MANAGE}) if caller.is_admin else _held(principals(caller), securable)
+
+
+def _held(names: frozenset[str], securable: Securable) -> frozenset[str]:
+    """What is granted to one of the names on the object or above it."""
     line = chain(securable)
-    if caller.is_admin or any(owns(caller, each) for each in line):
+    if any(each.owner in names for each in line):
         return frozenset({ALL_PRIVILEGES, MANAGE})
-    grants = Grant.objects.filter(securable__in=line, principal__in=principals(caller))
+    grants = Grant.objects.filter(securable__in=line, principal__in=names)
     return frozenset(grants.values_list("privilege", flat=True))
 
 
@@ -56,20 +61,41 @@ def principals(caller: Caller) -> frozenset[str]:
 
 def allows(caller: Caller, securable: Securable, privilege: str) -> bool:
     """Whether the caller has the privilege; USE_CATALOG and USE_SCHEMA above the object are asked for by `require`."""
-    held = privileges_of(caller, securable)
+    return _is_among(privilege, privileges_of(caller, securable))
+
+
+def _is_among(privilege: str, held: frozenset[str]) -> bool:
     return privilege in held or (ALL_PRIVILEGES in held and privilege != MANAGE)
 
 
 def require(caller: Caller, securable: Securable, *any_of: str) -> None:
     """Raises PermissionDenied unless the caller may use what lies above, and has one of the privileges, if any is named."""
-    if caller.is_admin:
-        return
+    if not caller.is_admin:
+        _require(principals(caller), securable, any_of)
+
+
+def require_of_owner(holder: Securable, securable: Securable, *any_of: str) -> None:
+    """As `require`, for whoever owns `holder` (a view, a function) now: a person or a group of its workspace."""
+    workspace = holder.workspace
+    owner = members.find_person(workspace, holder.owner)
+    try:
+        if owner is not None:
+            require(Caller(workspace, owner), securable, *any_of)
+        elif workspace.owner_id is not None and holder.owner != members.ADMINS:
+            _require(frozenset({holder.owner, members.USERS, "account users"}), securable, any_of)
+    except PermissionDenied as denied:
+        raise PermissionDenied(f"'{holder.full_name}' reads with the rights of its owner. {denied.message}") from None
+
+
+def _require(names: frozenset[str], securable: Securable, any_of: tuple[str, ...]) -> None:
     for above in reversed(chain(securable)[1:]):
         use = "USE_CATALOG" if above.securable_type == SecurableType.CATALOG else "USE_SCHEMA"
-        if not allows(caller, above, use):
+        if not _is_among(use, _held(names, above)):
             raise _denied((use,), above)
-    if any_of and not any(allows(caller, securable, privilege) for privilege in any_of):
-        raise _denied(any_of, securable)
+    if any_of:
+        held = _held(names, securable)
+        if not any(_is_among(privilege, held) for privilege in any_of):
+            raise _denied(any_of, securable)
 
 
 def visible(caller: Caller, securables: QuerySet[Securable]) -> QuerySet[Securable]:

@@ -1,7 +1,7 @@
 """What a statement reads: tables with their files, views, functions, under the caller's privileges.
 
-What lies behind a view or function is read with its owner's privileges: they were asked for when it was created, and what it
-reads was noted then, so that the jailed process cannot make up that a view reads something.
+What lies behind a view or function is read with the privileges that its owner has now. What it reads was noted when it was
+created, by somebody who could read it then, so that nothing else is reached through it.
 """
 
 import datetime as dt
@@ -31,6 +31,8 @@ class Objects:
     files: list[Path | bytes] = field(default_factory=list)
     snapshots: dict[str, delta.Snapshot] = field(default_factory=dict)
     """Of the tables that the statement changes, by full name: the version that it has seen."""
+    opened: dict[str, dict[str, Securable]] = field(default_factory=dict)
+    """Views and functions that were found, by full name and kind: a view and a function may have one name."""
 
     def add(self, need: list[Any], new_function: str = "") -> None:
         """Find what the jailed process asks for; what is missing or not allowed becomes an object that says so."""
@@ -39,13 +41,31 @@ class Objects:
         if find is None or not isinstance(name, str) or not isinstance(via, str):
             raise ValueError("not a need")
         try:
-            is_own = not via or via == new_function
-            if not is_own:
-                _require_noted(self.caller, via, kind, name)
-            put = find(self, name, argument, is_own)
+            through = "" if via == new_function else via
+            self._require_noted(through, kind, name)
+            put = find(self, name, argument, through)
         except ApiError as error:
             put = {"kind": "error", "message": _sentence(self.caller, kind, name, error), "error_code": "BAD_REQUEST"}
         self.found[key(kind, name, argument, via)] = put
+
+    def require(self, securable: Securable, privilege: str, via: str) -> None:
+        """Raises PermissionDenied unless the caller, or the owner of what the object is reached through, has the privilege."""
+        if not via:
+            access.require(self.caller, securable, privilege)
+        for holder in self.opened.get(via, {}).values():
+            access.require_of_owner(holder, securable, privilege)
+
+    def _require_noted(self, via: str, kind: str, name: str) -> None:
+        """Raises ResourceDoesNotExist unless `via` was found, and was noted to read or call the object when it was created.
+
+        When a view and a function of that name were found both must have been: the name does not tell which one asks.
+        """
+        if not via:
+            return
+        noted = FUNCTIONS if kind == "function" else READS
+        holders = self.opened.get(via, {})
+        if not holders or any(name not in _names(holder.properties.get(noted)) for holder in holders.values()):
+            raise ResourceDoesNotExist(f"{via} was made without reading {name}; create it again.")
 
     def table(self, snapshot: delta.Snapshot) -> dict[str, Any]:
         """A table's version as an object; its files are handed over."""
@@ -73,14 +93,14 @@ def quoted(full_name: str) -> str:
     return securables.quoted(full_name.split("."))
 
 
-def _table(objects: Objects, name: str, argument: Any, is_own: bool) -> dict[str, Any]:
+def _table(objects: Objects, name: str, argument: Any, via: str) -> dict[str, Any]:
     system = _system_rows(objects.caller, name)
     if system is not None:
         return objects.rows(system)
     table = tables.find(objects.caller, quoted(name))
-    if is_own:
-        access.require(objects.caller, table, "SELECT")
+    objects.require(table, "SELECT", via)
     if table.table.table_type == tables.VIEW:
+        objects.opened.setdefault(name, {})["view"] = table
         return {
             "kind": "view",
             "text": table.table.view_definition,
@@ -117,7 +137,7 @@ def moment(text: str) -> dt.datetime:
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
-def _target(objects: Objects, name: str, argument: Any, is_own: bool) -> dict[str, Any]:
+def _target(objects: Objects, name: str, argument: Any, via: str) -> dict[str, Any]:
     """The table that is written."""
     table = tables.find(objects.caller, quoted(name))
     access.require(objects.caller, table, "MODIFY")
@@ -127,19 +147,18 @@ def _target(objects: Objects, name: str, argument: Any, is_own: bool) -> dict[st
     return objects.table(snapshot)
 
 
-def _changes(objects: Objects, name: str, argument: Any, is_own: bool) -> dict[str, Any]:
+def _changes(objects: Objects, name: str, argument: Any, via: str) -> dict[str, Any]:
     table = tables.find(objects.caller, quoted(name))
-    if is_own:
-        access.require(objects.caller, table, "SELECT")
+    objects.require(table, "SELECT", via)
     folder = tables.folder_of(table)
     first, last = (delta.version_at(folder, moment(each)) if isinstance(each, str) else each for each in argument)
     return objects.rows(delta.changes(folder, int(first), None if last is None else int(last)))
 
 
-def _function(objects: Objects, name: str, argument: Any, is_own: bool) -> dict[str, Any]:
+def _function(objects: Objects, name: str, argument: Any, via: str) -> dict[str, Any]:
     function = securables.find(objects.caller.workspace, SecurableType.FUNCTION, quoted(name))
-    if is_own:
-        access.require(objects.caller, function, "EXECUTE")
+    objects.require(function, "EXECUTE", via)
+    objects.opened.setdefault(name, {})["function"] = function
     definition = functions.definition_of(function)
     return {
         "kind": "function",
@@ -152,7 +171,7 @@ def _function(objects: Objects, name: str, argument: Any, is_own: bool) -> dict[
     }
 
 
-_FINDERS: dict[str, Callable[[Objects, str, Any, bool], dict[str, Any]]] = {
+_FINDERS: dict[str, Callable[[Objects, str, Any, str], dict[str, Any]]] = {
     "table": _table,
     "target": _target,
     "changes": _changes,
@@ -160,14 +179,9 @@ _FINDERS: dict[str, Callable[[Objects, str, Any, bool], dict[str, Any]]] = {
 }
 
 
-def _require_noted(caller: Caller, via: str, kind: str, name: str) -> None:
-    """Raises ResourceDoesNotExist unless the view or function was noted, when it was created, to read or call the object."""
-    noted = FUNCTIONS if kind == "function" else READS
-    for securable_type in (SecurableType.TABLE, SecurableType.FUNCTION):
-        holder = Securable.objects.filter(workspace=caller.workspace, securable_type=securable_type, full_name=via).first()
-        if holder is not None and name in holder.properties.get(noted, []):
-            return
-    raise ResourceDoesNotExist(f"{via} was made without reading {name}; create it again.")
+def _names(noted: Any) -> list[Any]:
+    """Notes are a list; a property that somebody set by hand is a text, and names nothing."""
+    return noted if isinstance(noted, list) else []
 
 
 def _sentence(caller: Caller, kind: str, name: str, error: ApiError) -> str:

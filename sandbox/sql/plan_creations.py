@@ -51,6 +51,8 @@ def _fields(done: Done) -> tuple[tuple[SqlColumn, ...], list[list[str | None]]]:
 
 def create_view(job: Job) -> Done:
     plan = job.plan
+    if plan["if_not_exists"] and exists(job, "TABLE"):  # somebody else's perhaps: nothing of it may change
+        return Done("CREATE", target=str(plan["name"]))
     found = [Column(str(name), str(type_text).lower()) for name, type_text in plan["found"]]
     if plan["columns"]:
         found = [
@@ -68,10 +70,8 @@ def create_view(job: Job) -> Done:
         found,
         comment=str(plan["comment"]),
         or_replace=bool(plan["or_replace"]),
-        if_not_exists=bool(plan["if_not_exists"]),
     )
-    if view.table.view_definition == text:
-        _note(job, view)
+    _note(job, view)
     return Done("CREATE", target=str(plan["name"]))
 
 
@@ -89,6 +89,8 @@ def _note(job: Job, made: Securable) -> None:
 
 def create_function(job: Job) -> Done:
     plan = job.plan
+    if plan["if_not_exists"] and exists(job, "FUNCTION"):
+        return Done("CREATE")
     parameters = tuple(
         functions.Parameter(
             str(each["name"]),
@@ -112,7 +114,6 @@ def create_function(job: Job) -> Done:
         definition,
         comment=str(plan["comment"]),
         or_replace=bool(plan["or_replace"]),
-        if_not_exists=bool(plan["if_not_exists"]),
     )
     _note(job, made)
     return Done("CREATE")

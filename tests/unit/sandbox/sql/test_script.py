@@ -86,13 +86,51 @@ def test_a_view_keeps_to_what_it_read_when_it_was_made(caller: Caller, bob: Call
     run_statement(caller, "CREATE TABLE secret AS SELECT 1 AS v")
     run_statement(caller, "CREATE TABLE open AS SELECT 2 AS v")
     run_statement(caller, "CREATE VIEW shown AS SELECT v FROM open")
-    objects = Objects(bob)
-    for table in ("open", "secret"):
-        objects.add(["table", f"main.default.{table}", None, "main.default.shown"])
-    kinds = [
-        objects.found[key("table", f"main.default.{table}", None, "main.default.shown")]["kind"] for table in ("open", "secret")
-    ]
-    assert kinds == ["table", "error"]
+    shown = "main.default.shown"
+
+    def reached() -> list[str]:
+        objects = Objects(bob)
+        objects.add(["table", shown, None, ""])
+        for table in ("open", "secret"):
+            objects.add(["table", f"main.default.{table}", None, shown])
+        return [objects.found[key("table", f"main.default.{table}", None, shown)]["kind"] for table in ("open", "secret")]
+
+    assert reached() == ["error", "error"]  # she may not read the view itself
+    run_statement(caller, "GRANT SELECT ON TABLE shown TO `eve@example.org`")
+    assert reached() == ["table", "error"]
+
+
+def test_nobody_reads_through_the_view_of_another(caller: Caller, bob: Caller) -> None:
+    """A function under the view's name, a table property that looks like a note, and a view that is there already."""
+    from sandbox.catalog import functions, securables
+    from sandbox.catalog.models import SecurableType
+
+    run_statement(caller, "CREATE TABLE secret AS SELECT id AS v FROM range(3)")
+    run_statement(caller, "CREATE VIEW shown AS SELECT v FROM secret WHERE v > 1")
+    run_statement(caller, "GRANT SELECT ON TABLE shown TO `eve@example.org`")
+    reads_it = functions.Definition("SQL", "(SELECT count(*) FROM main.default.secret)", (), "bigint")
+    functions.create_function(bob, "main.default.shown", reads_it)
+    refused = "was made without reading main.default.secret"
+    assert refused in str(outcome(bob, "SELECT shown()"))
+    assert refused in str(outcome(bob, "SELECT shown() FROM shown"))
+    functions.create_function(bob, "main.default.mine", reads_it)
+    run_statement(bob, "CREATE TABLE mine (v INT) TBLPROPERTIES ('sql.reads' = 'main.default.secret')")
+    assert refused in str(outcome(bob, "SELECT mine()"))
+    run_statement(bob, "CREATE VIEW IF NOT EXISTS shown AS SELECT 1 AS v")
+    view = securables.find(caller.workspace, SecurableType.TABLE, "main.default.shown")
+    assert view.properties["sql.reads"] == ["main.default.secret"]
+    assert run_statement(bob, "SELECT v FROM shown").rows == [["2"]]
+
+
+def test_a_view_reads_with_the_rights_that_its_owner_has_now(caller: Caller, bob: Caller) -> None:
+    run_statement(bob, "CREATE TABLE pay AS SELECT 1 AS v")
+    run_statement(bob, "CREATE VIEW kept AS SELECT v FROM pay")
+    assert run_statement(bob, "SELECT v FROM kept").rows == [["1"]]
+    run_statement(bob, "DROP TABLE pay")
+    run_statement(caller, "CREATE TABLE pay AS SELECT 5000 AS v")  # another table, of somebody else
+    assert "'main.default.kept' reads with the rights of its owner" in str(outcome(bob, "SELECT v FROM kept"))
+    run_statement(caller, "GRANT SELECT ON TABLE pay TO `eve@example.org`")
+    assert run_statement(bob, "SELECT v FROM kept").rows == [["5000"]]
 
 
 def test_two_writers_lose_nothing(caller: Caller) -> None:
