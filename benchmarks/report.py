@@ -19,6 +19,7 @@ def targets(results: dict[str, Any]) -> list[tuple[str, str, bool]]:
         *_latency(ours["one_row"], sides),
         *_rows(ours["many_rows"], sides),
         *_own(results),
+        *_catalog(results["catalog"]),
     ]
 
 
@@ -79,6 +80,27 @@ def _own(results: dict[str, Any]) -> list[tuple[str, str, bool]]:
         ("cold start from zero, median", f"{cold:.0f} ms (at most 400 ms)", cold <= 400),
         ("create to READY, median", f"{ready:.1f} s (at most 5 s)", ready <= 5),
         ("private memory of an idle replica", f"{memory:.0f} MB (at most 120 MB)", memory <= 120),
+    ]
+
+
+def _catalog(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """(what, key, unit, at most) of the catalog's medians."""
+    wanted = [
+        ("discovery (`/.well-known/databricks-config`)", "discovery_ms", "ms", 2),
+        ("token check: a whole request to the gateway", "token_ms", "ms", 2),
+        (f"list {found['models']:,} models of a schema", "list_models_ms", "ms", 100),
+        ("point query by the statement API", "point_query_ms", "ms", 300),
+        (f"group-by over {found['big_rows'] // 10**6} million rows by the statement API", "group_by_ms", "ms", 2_000),
+        ("`log_model` with registration of 1 MB, `databricks-uc`", "register_s", "s", 1.5),
+        (
+            f"online table of {found['feature_rows'] // 10**6} million rows × {found['feature_columns']} columns",
+            "sync_s",
+            "s",
+            60,
+        ),
+    ]
+    return [
+        (what, f"{found[key]:,.1f} {unit} (at most {limit:,g} {unit})", found[key] <= limit) for what, key, unit, limit in wanted
     ]
 
 

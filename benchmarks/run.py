@@ -15,7 +15,7 @@ from typing import Any
 
 import joblib
 
-from benchmarks import constant, driving, forests, ours, peer_servers, report, theirs, two_nodes
+from benchmarks import catalog, constant, driving, forests, ours, peer_servers, report, theirs, two_nodes
 from tests.stack import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,6 +126,9 @@ def _proving_ground(models: list[Any], scratch: Path, timing: driving.Timing) ->
         neighbours = _with_neighbours(site, url, one, timing)
         print("    a heavy model on one node, then on two, each pinned to a core")
         nodes = two_nodes.measure(site, models, scratch, timing)
+    with ours.site() as site:
+        print("    the catalog")
+        objects = catalog.measure(site)
     return {
         "ours": {"one_row": one_row, "many_rows": many_rows},
         "split": driving.check_split(one_row, ours.SPLIT / 100),
@@ -134,6 +137,7 @@ def _proving_ground(models: list[Any], scratch: Path, timing: driving.Timing) ->
         "cold_start_ms": {"median": statistics.median(cold_ms), "all": cold_ms},
         "neighbours": neighbours,
         "nodes": nodes,
+        "catalog": objects,
     }
 
 
