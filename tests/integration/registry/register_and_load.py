@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import time
 from typing import Any
 
 import mlflow
@@ -48,12 +47,9 @@ def refusal(action: Any, *arguments: Any) -> str:
 
 mlflow.set_experiment(f"registry-{pair}")
 first = log(name, signature=signature)
-took = []
-for _ in range(3):
-    started = time.perf_counter()
-    second = log(name, signature=signature)
-    took.append(time.perf_counter() - started)
-shown["seconds"] = min(took)
+log(name, signature=signature)
+log(name, signature=signature)
+second = log(name, signature=signature)
 client.set_registered_model_alias(name, "Champion", second.registered_model_version)
 client.set_model_version_tag(name, "1", "checked.by", "ada")
 client.update_model_version(name, "1", description="the first")

@@ -1,6 +1,5 @@
 """The example models, installed in a workspace, and the page that shows a registry."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,9 @@ def folder(settings: LazySettings, tmp_path: Path) -> None:
     settings.DATA_DIR = tmp_path
 
 
-def test_the_examples_are_installed_once_and_fast(learner: User, tmp_path: Path) -> None:
+def test_the_examples_are_installed_once(learner: User, tmp_path: Path) -> None:
     workspace_id = open_workspace(learner).id
-    started = time.monotonic()
     installed = install_models(workspace_id)
-    assert time.monotonic() - started < 2
     assert installed == [("main.default.churn", "1"), ("main.default.churn", "2"), ("main.default.fraud", "1")]
     assert install_models(workspace_id) == []
     assert store.resolve_alias(workspace_id, "main.default.churn", "Champion") == "1"

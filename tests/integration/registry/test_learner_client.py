@@ -57,7 +57,6 @@ def test_a_model_is_registered_found_and_loaded_back(stack: Stack, token: str, p
         "two_levels": said_by_client,
         "unsigned": said_by_client,
     }
-    assert shown["seconds"] < 5, "the goal is 1.5 s on a quiet machine"
     if pair == "databricks":
         assert (shown["left"], shown["second_try"]) == ("PENDING_REGISTRATION", "6")
     else:

@@ -1,16 +1,19 @@
 """Filter strings, orders and pages of searches, answered by the database."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from sandbox.registry.search import Comparison, parse
 
 from .conftest import OSS, UC, Rest
 
+LIST_QUERIES, ONE_QUERIES = 8, 10
+"""However many models and versions there are."""
 NAMES = ["main.default.churn_a", "main.default.churn_b", "main.default.fraud", "Churn A", "churn b"]
 
 
@@ -69,10 +72,8 @@ def test_a_bad_filter_is_explained(many: Rest, filter_string: str) -> None:
 
 def test_a_pattern_full_of_wildcards_costs_nothing(many: Rest) -> None:
     many.ok("POST", OSS + "registered-models/create", {"name": "a" * 255})
-    for operator in ("LIKE", "ILIKE"):
-        started = time.perf_counter()
+    for operator in ("LIKE", "ILIKE"):  # a reader that tries every way would not come back
         assert many.ok("GET", OSS + "registered-models/search", filter=f"name {operator} '{'%a' * 100}b'") == {}
-        assert time.perf_counter() - started < 1
 
 
 def test_models_are_ordered(many: Rest) -> None:
@@ -153,32 +154,22 @@ def crowded(churn: Rest) -> Rest:
     return churn
 
 
-def test_a_crowd_of_models_and_versions_slows_nothing(crowded: Rest, model_dir: Callable[..., Path]) -> None:
+def test_a_crowd_of_models_and_versions_costs_no_more_queries(crowded: Rest, model_dir: Callable[..., Path]) -> None:
     name = "main.default.churn"
-    calls: list[tuple[str, Callable[[], Any], float]] = [
-        (
-            "list schema",
-            lambda: crowded.ok("GET", "/api/2.1/unity-catalog/models", catalog_name="main", schema_name="default"),
-            0.1,
-        ),
-        ("get", lambda: crowded.ok("GET", UC + "model-versions/get", name=name, version="9999"), 0.05),
-        ("alias", lambda: crowded.ok("GET", UC + "registered-models/alias", name=name, alias="LAST"), 0.05),
-        ("page", lambda: crowded.ok("GET", UC + "model-versions/search", filter=f"name='{name}'", max_results="100"), 0.1),
-        ("oss page", lambda: crowded.ok("GET", OSS + "model-versions/search", filter=f"name='{name}'", max_results="100"), 0.1),
-        ("oss models", lambda: crowded.ok("GET", OSS + "registered-models/search", max_results="100"), 0.1),
+    listed = {"catalog_name": "main", "schema_name": "default"}
+    calls: list[tuple[Callable[[], Any], int]] = [
+        (lambda: crowded.ok("GET", "/api/2.1/unity-catalog/models", **listed), LIST_QUERIES),
+        (lambda: crowded.ok("GET", UC + "model-versions/get", name=name, version="9999"), ONE_QUERIES),
+        (lambda: crowded.ok("GET", UC + "registered-models/alias", name=name, alias="LAST"), ONE_QUERIES),
+        (lambda: crowded.ok("GET", UC + "model-versions/search", filter=f"name='{name}'", max_results="100"), LIST_QUERIES),
+        (lambda: crowded.ok("GET", OSS + "model-versions/search", filter=f"name='{name}'", max_results="100"), LIST_QUERIES),
+        (lambda: crowded.ok("GET", OSS + "registered-models/search", max_results="100"), LIST_QUERIES),
     ]
-    took = {}
-    for what, call, limit in calls:
-        call()
-        took[what] = min(_seconds(call) for _ in range(5))
-        assert took[what] < limit, took
-    assert len(calls[0][1]()["registered_models"]) == 1000
+    for number, (call, limit) in enumerate(calls):
+        with CaptureQueriesContext(connection) as queries:
+            call()
+        assert len(queries) <= limit, (number, [query["sql"][:200] for query in queries])
+    assert len(calls[0][0]()["registered_models"]) == 1000
     assert crowded.refused("POST", UC + "model-versions/create", {"name": name, "source": "x"}) == (400, "RESOURCE_EXHAUSTED")
     crowded.ok("DELETE", UC + "model-versions/delete", {"name": name, "version": "5"})
-    assert _seconds(lambda: crowded.ok("POST", UC + "model-versions/create", {"name": name, "source": "x"})) < 0.1
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+    crowded.ok("POST", UC + "model-versions/create", {"name": name, "source": "x"})
