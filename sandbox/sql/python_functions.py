@@ -43,7 +43,7 @@ _RESOURCES = monty.ResourceLimits(
     max_suspensions=1,
     max_total_sleep_secs=0.0,
 )
-_IMPORT = re.compile(r"^\s*((?:import|from)\s+\w[^;#\n(]*)", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*((?:import|from)[ \t]+\w[^;#\n(]*)", re.MULTILINE)
 
 
 class FunctionFailed(Exception):

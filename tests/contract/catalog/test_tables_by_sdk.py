@@ -84,6 +84,8 @@ def test_lists_and_summaries(w: Any, client_of: Callable[..., Any]) -> None:
     found = w.tables.list_summaries("main", schema_name_pattern="def%", table_name_pattern="t__", max_results=3)
     assert [each.full_name for each in found] == [f"main.default.t_{number}" for number in range(5)]
     assert list(w.tables.list_summaries("main", table_name_pattern="t.*")) == []
+    create(w, "a" * 60)
+    assert list(w.tables.list_summaries("main", table_name_pattern="%a" * 12 + "%b")) == []  # as a regular expression: never
     with pytest.raises(errors.NotFound):
         list(client_of("eve").tables.list("other", "default"))
     assert list(client_of("eve").tables.list("main", "default")) == []
