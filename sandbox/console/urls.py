@@ -42,4 +42,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("serving/<str:name>/", include(endpoint_urls)),
     path("playground/", query_views.playground, name="playground"),
     path("", include("sandbox.console.catalog.urls")),
+    path("sql/", include("sandbox.console.sql.urls")),
 ]

@@ -32,12 +32,17 @@ STATUSES = {
     "DEPLOYMENT_ABORTED": Status("Aborted", "ban", "warning"),
     "STOPPED": Status("Stopped", "player-stop", "idle"),
     "AT_ZERO": Status("At zero", "zzz", "idle"),
+    "PENDING": Status("Waiting", "hourglass", "progress"),
+    "RUNNING": Status("Running", "progress", "progress"),
+    "SUCCEEDED": Status("Succeeded", "circle-check", "success"),
+    "FAILED": Status("Failed", "circle-x", "danger"),
+    "CANCELED": Status("Canceled", "ban", "warning"),
 }
 
 
 @register.filter
 def as_status(state: str) -> Status:
-    """The look of an endpoint, update or deployment state as the REST API spells it."""
+    """The look of the state of an endpoint, update, deployment or statement, as the REST API spells it."""
     return STATUSES.get(state, Status(state.replace("_", " ").capitalize() or "Unknown", "question-mark", "idle"))
 
 
