@@ -1,7 +1,7 @@
 """Names in plans: the parts that are missing are filled in from where the statement stands."""
 
 from sandbox.sql.dialect.reader import Reader
-from sandbox.sql.dialect.scope import Scope
+from sandbox.sql.dialect.scope import Scope, require_no_periods
 from sandbox.sql.refusals import Refused
 
 KINDS = ("CATALOG", "SCHEMA", "DATABASE", "TABLE", "VIEW", "VOLUME", "FUNCTION", "MODEL")
@@ -24,5 +24,6 @@ def full_name(kind: str, parts: list[str], scope: Scope) -> str:
     levels = _LEVELS.get(kind, 3)
     if len(parts) > levels:
         raise Refused(f"{'.'.join(parts)[:200]} is not the name of a {kind.lower()}: it has more than {levels} parts.")
+    require_no_periods(parts)
     defaults = [scope.catalog, scope.schema][: max(0, levels - len(parts))]
     return ".".join(part.lower() for part in [*defaults, *parts])

@@ -19,6 +19,16 @@ MAX_DEPTH = 8
 """Of views and functions in each other."""
 
 
+def require_no_periods(parts: Sequence[str]) -> None:
+    """Raises Refused for a quoted part with a period in it, as in `a.b` or parquet.`/Volumes/x.parquet`: no object has one."""
+    for part in parts:
+        if "." in part:
+            raise Refused(
+                f"`{part[:200]}` cannot be part of a name, because it holds a period: a name is catalog.schema.name. "
+                "Files cannot be queried by their path here; put the rows into a table."
+            )
+
+
 @dataclass(frozen=True)
 class Parameter:
     """The value of a named parameter marker; None is NULL."""
@@ -59,6 +69,7 @@ class Scope:
         """Three parts in lower case, the missing ones filled in."""
         if len(parts) > 3:
             raise Refused(f"{'.'.join(parts)[:200]} has more than three parts: a name is catalog.schema.name.")
+        require_no_periods(parts)
         full = [*(self.catalog, self.schema)[: max(0, 3 - len(parts))], *parts]
         return ".".join(part.lower() for part in full)
 
