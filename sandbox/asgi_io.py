@@ -15,12 +15,17 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = dict[bytes, bytes]
 
 JSON_BODY_LIMIT_BYTES = 4 * 1024 * 1024
+MAX_QUERY_FIELDS = 200
 BODY_PIECE_TIMEOUT_S = 30.0
 """How long the next piece of a request's body may take."""
 
 
 def query_of(scope: Scope) -> list[tuple[str, str]]:
-    return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=200)
+    """Raises BadRequest for more parameters than any call has."""
+    try:
+        return parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:
+        raise BadRequest(f"The address has more than {MAX_QUERY_FIELDS} query parameters.") from None
 
 
 def declared_length(headers: Headers, limit: int) -> int | None:

@@ -68,7 +68,7 @@ def _carry_out(sync: Sync, holder: str) -> None:
     if pointer is not None and changes is not None and changes.rows <= MAX_CHANGED_ROWS:
         sync.kind, sync.total_rows = Sync.Kind.INCREMENTAL, changes.rows
         _begin(table, sync)
-        rows = _apply(table, snapshot, pointer, changes, sync)
+        rows = _apply(table, snapshot, pointer, changes, sync, holder)
     else:
         sync.kind, sync.total_rows = Sync.Kind.FULL, snapshot.rows
         _begin(table, sync)
@@ -133,7 +133,7 @@ def _report(sync: Sync, holder: str) -> None:
 # --- changes --------------------------------------------------------------------------------------
 
 
-def _apply(table: OnlineTable, snapshot: Snapshot, before: Pointer, changes: source.Changes, sync: Sync) -> int:
+def _apply(table: OnlineTable, snapshot: Snapshot, before: Pointer, changes: source.Changes, sync: Sync, holder: str) -> int:
     """All changes and the new pointer in one transaction."""
     redis = redis_client()
     pointer = _pointer(table, snapshot, before.generation)
@@ -146,8 +146,10 @@ def _apply(table: OnlineTable, snapshot: Snapshot, before: Pointer, changes: sou
             pipeline.hset(rows_at, items=_items(written, pointer))
         sync.deleted_rows += deleted.num_rows
     pipeline.set(pointer_key(table.pk), pointer.to_json())
-    pipeline.execute()
-    rows = int(redis.hlen(rows_at))
+    pipeline.hlen(rows_at)
+    _require_lock(sync.table_id, holder)  # reading the changes may have taken longer than the lock lasts
+    rows = int(pipeline.execute()[-1])
+    _require_lock(sync.table_id, holder)
     redis.set(pointer_key(table.pk), _with_rows(pointer, rows).to_json())
     sync.done_rows = changes.rows
     return rows

@@ -65,7 +65,7 @@ def _check_unmodified(headers: Headers, facts: os.stat_result, place: Place) -> 
         return
     try:
         since = parsedate_to_datetime(value.decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return  # HTTP wants a date that cannot be read to be ignored
     if int(facts.st_mtime) > (since if since.tzinfo else since.replace(tzinfo=UTC)).timestamp():
         raise PreconditionFailed(f"{place.path[:1100]} has changed since {value.decode('latin-1')[:80]}. Read it from the start.")

@@ -38,8 +38,8 @@ class FilesApp:
         self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
         try:
+            request = Request(scope, receive, send)
             if request.path.startswith(signed_urls.PREFIX):
                 await _answer_signed(request)
             else:

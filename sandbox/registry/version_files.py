@@ -76,15 +76,18 @@ def files_of(folder: Path) -> Iterator[Path]:
 def seal(version: ModelVersion) -> Path:
     """Bring the pending version's files to disk for good and give the folder its final name; returns that.
 
-    Safe to repeat: a try that ended between this and the database finds the final folder.
+    Safe to repeat, also at the same time: what has its final name keeps it, and its files.
     """
     final = model_folder(version.registered_model) / str(version.version)
     pending = final.with_name(final.name + _PENDING)
-    if pending.is_dir():
-        _sync_tree(pending)
-        shutil.rmtree(final, ignore_errors=True)
-        pending.rename(final)
-        _sync(final.parent)
+    try:
+        if pending.is_dir():
+            _sync_tree(pending)
+            pending.rename(final)
+            _sync(final.parent)
+    except OSError:
+        if not final.is_dir():  # else somebody who was asked the same was faster
+            raise
     return final
 
 
@@ -107,8 +110,9 @@ def remove(version: ModelVersion) -> None:
 
 def remove_orphans() -> None:
     """Remove the folders of models that are gone: deleted with their workspace, or by a process that was killed meanwhile."""
+    folders = list(root().glob("*/*"))  # first: a model that is made meanwhile has no folder among them
     kept = set(Securable.objects.filter(securable_type=SecurableType.MODEL).values_list("id", flat=True))
-    for folder in root().glob("*/*"):
+    for folder in folders:
         if folder.name not in kept:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -214,6 +214,7 @@ def test_addresses_that_are_not_there(files: Files) -> None:
     ):
         assert files(method, path).json["error_code"] == "ENDPOINT_NOT_FOUND"
     assert files("POST", FILE, action="copy").status == 400
+    assert files("GET", FILE, **{f"q{number}": "1" for number in range(201)}).json["error_code"] == "BAD_REQUEST"
 
 
 def test_random_bytes_in_random_pieces(files: Files) -> None:

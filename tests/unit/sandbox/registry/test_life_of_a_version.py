@@ -108,6 +108,19 @@ def test_numbers_are_never_given_out_twice(named: Rest, model_dir: Callable[...,
     assert create(named) == "3"
 
 
+def test_what_was_sealed_keeps_its_files(named: Rest, model_dir: Callable[..., Path]) -> None:
+    """A write that began before makes the pending folder once more, and the client asks a second time."""
+    from sandbox.registry import version_files
+
+    version = create(named)
+    uploaded = upload(named, version, model_dir())
+    sealed = version_files.seal(row(named, version))
+    uploaded.mkdir()
+    (uploaded / "late.txt").write_text("too late")
+    assert version_files.seal(row(named, version)) == sealed
+    assert sorted(path.name for path in sealed.iterdir()) == ["MLmodel", "deep"]
+
+
 def test_a_server_that_was_killed_while_it_finalized_is_asked_again(named: Rest, model_dir: Callable[..., Path]) -> None:
     from sandbox.registry import version_files
 
