@@ -33,6 +33,9 @@ def write(bank_text: str, key: str, where: str, form: FormItem) -> Written:
     Where lines cannot move because a reference of YAML would come before what it refers to, the item is written anew as a whole.
     Raises NotForThisForm when the result would not say exactly what the form says.
     """
+    known = len(form_of(bank_text, key, where).options)
+    if any(option.origin > known for option in form.options):
+        raise NotForThisForm("The form has an option that the text does not have. Open it again.")
     try:
         found = _by_lines(bank_text, key, where, form)
         _need_the_same(bank_text, _with(bank_text, key, where, found), key, where, form)

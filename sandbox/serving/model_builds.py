@@ -33,6 +33,8 @@ BUILDS_AT_ONCE = 2
 """On one site. A class that deploys at the same moment must not take the control worker's threads from the capture drain."""
 LEASE = timedelta(seconds=10)
 RENEW_S = 2.0
+SOURCE_CHARACTERS = 500
+"""As many as the column takes; the registry takes longer ones."""
 QUEUED_FOR = timedelta(seconds=10)
 """A waiting build is sent to the queue again after this long."""
 REGISTRY_PAUSE = timedelta(seconds=2)
@@ -53,7 +55,7 @@ def find_or_open(workspace: Workspace, entity_name: str, entity_version: str) ->
         workspace=workspace,
         entity_name=entity_name,
         entity_version=entity_version,
-        source=f"{version.source} {version.run_id} {version.created_ms}",
+        source=f"{version.created_ms} {version.run_id} {version.source}"[:SOURCE_CHARACTERS],
     )
     if not is_new and (build.status == BuildStatus.FAILED or _file_is_lost(build)):
         _open_again(build)

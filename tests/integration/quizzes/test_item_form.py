@@ -178,6 +178,13 @@ def test_a_mistake_stands_beside_its_field_and_nothing_typed_is_lost(
     assert bank.read_text() == before
 
 
+def test_an_option_that_the_text_does_not_have_is_refused(bank: Path, client: Client) -> None:
+    fields = opened(bank)
+    fields["option"] = ["o1", "o2", "o3", "o9"]
+    fields |= {f"{name}-o9": "words" for name in ("text", "rationale", "misconception")}
+    assert "The form has an option that the text does not have." in page(client, "author_edit", fields, 422)
+
+
 def test_yaml_is_one_click_away_and_back_with_what_was_typed(bank: Path, client: Client) -> None:
     shown = page(client, "author_redraw", opened(bank, view="yaml", product_version="typed in the form"))
     text = re.search(r'<textarea[^>]*id="draft-text"[^>]*>\n(.*?)</textarea>', shown, re.DOTALL)
