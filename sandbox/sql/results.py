@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+_DAY_NS = 24 * 3600 * 10**9
 _SIMPLE = {
     "boolean": ("BOOLEAN", "BOOLEAN"),
     "tinyint": ("BYTE", "TINYINT"),
@@ -67,11 +68,26 @@ def plain(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "nanoseconds"):
+        return _interval(value)
     if isinstance(value, list):
         if value and all(isinstance(item, tuple) and len(item) == 2 for item in value):  # Arrow's form of a map
             return {str(plain(key)): plain(item) for key, item in value}
         return [plain(item) for item in value]
     return value if isinstance(value, str | int | float | None) else str(value)
+
+
+def _interval(value: Any) -> str:
+    """Arrow's (months, days, nanoseconds) as Databricks spells the two kinds of intervals: `1-2`, `1 02:03:04.000000000`."""
+    years = f"{'-' if value.months < 0 else ''}{abs(value.months) // 12}-{abs(value.months) % 12}"
+    if not value.days and not value.nanoseconds and value.months:
+        return years
+    total = value.days * _DAY_NS + value.nanoseconds
+    days, rest = divmod(abs(total), _DAY_NS)
+    seconds, nanoseconds = divmod(rest, 10**9)
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{nanoseconds:09}"
+    day_time = f"{'-' if total < 0 else ''}{days} {clock}"
+    return f"{years} {day_time}" if value.months else day_time
 
 
 def arrow_values(values: list[Any], type_text: str) -> Any:

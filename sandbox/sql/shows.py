@@ -257,12 +257,14 @@ def _describe_history(caller: Caller, plan: Plan) -> Shown:
 
 def _describe_detail(caller: Caller, plan: Plan) -> Shown:
     table = tables.get_table(caller, _name(plan))
-    now = delta_tables.read(tables.folder_of(table))
+    folder = tables.folder_of(table)
+    now = delta_tables.read(folder)
+    changed_at = max(table.updated_at, delta_tables.history(folder, 1)[0].timestamp)
     names = (
         "format id name description location createdAt:TIMESTAMP lastModified:TIMESTAMP partitionColumns numFiles:BIGINT "
         "sizeInBytes:BIGINT properties"
     )
-    row = ["delta", now.table_id, table.full_name, table.comment, "", table.created_at, table.updated_at, [], len(now.files)]
+    row = ["delta", now.table_id, table.full_name, table.comment, "", table.created_at, changed_at, [], len(now.files)]
     return _table(names, [[*row, now.size_bytes, dict(now.configuration)]])
 
 

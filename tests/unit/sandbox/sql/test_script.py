@@ -40,6 +40,13 @@ def test_a_script(caller: Caller) -> None:
             assert "any" in case or found.rows == case["rows"], (case, found.rows)
 
 
+def test_a_table_was_modified_when_its_rows_were(caller: Caller) -> None:
+    run_statement(caller, "CREATE TABLE modified (id INT)")
+    run_statement(caller, "INSERT INTO modified VALUES (1)")
+    written_at = run_statement(caller, "DESCRIBE HISTORY modified").rows[0][1]
+    assert run_statement(caller, "DESCRIBE DETAIL modified").rows[0][6] == written_at
+
+
 @pytest.fixture
 def bob(caller: Caller, stranger: Any) -> Caller:
     """A member without any grant of his own."""
@@ -131,6 +138,20 @@ def test_a_view_reads_with_the_rights_that_its_owner_has_now(caller: Caller, bob
     assert "'main.default.kept' reads with the rights of its owner" in str(outcome(bob, "SELECT v FROM kept"))
     run_statement(caller, "GRANT SELECT ON TABLE pay TO `eve@example.org`")
     assert run_statement(bob, "SELECT v FROM kept").rows == [["5000"]]
+
+
+def test_rows_count_for_the_quota(caller: Caller, settings: Any) -> None:
+    from sandbox.files import quota
+
+    run_statement(caller, "CREATE TABLE numbers AS SELECT id FROM range(1000)")
+    quota.forget()
+    kept = quota.measure(caller.workspace.id)
+    assert kept > 1000
+    settings.FILES_QUOTA_BYTES = kept + 4000
+    assert "another 8000 do not fit" in str(outcome(caller, "INSERT INTO numbers SELECT id FROM range(1000)"))
+    assert run_statement(caller, "SELECT count(*) FROM numbers").rows == [["1000"]]
+    run_statement(caller, "DROP TABLE numbers")
+    quota.forget()
 
 
 def test_two_writers_lose_nothing(caller: Caller) -> None:
