@@ -2,17 +2,16 @@
 (() => {
   const form = document.getElementById("sql-form");
   const area = document.getElementById("sql");
-  const scopeList = document.getElementById("sql-scope");
   const CM = window.CodeMirror;
   const KEYWORDS = "add all alter always analyze and anti as asc at between by case cast catalog catalogs change column columns comment constraint copy create cross cube current database default delete desc describe detail distinct drop else end escape except exists explain extended false filter first fixed for foreign from full function functions generated grant group grouping having history identity if ilike in inner insert intersect interval into is join key language last lateral left like limit matched merge minus natural not null nulls of offset on or order outer over overwrite owner partition partitioned pivot primary properties python qualify recursive references rename replace restore returns return revoke right rlike rollup row rows schema schemas select semi set sets show source system_time table tables tag tags target tblproperties then timeseries timestamp to true truncate union unique unpivot unset update use using values version view views volume volumes when where window with";
   const TYPES = "array bigint binary boolean byte char date decimal double float int integer long map short smallint string struct timestamp timestamp_ntz tinyint varchar void";
-  const FUNCTIONS = "abs add_months ai_query any_value approx_count_distinct approx_percentile array array_contains array_distinct array_join array_sort avg bool_and bool_or cast ceil coalesce collect_list collect_set concat concat_ws contains corr count count_if cume_dist current_catalog current_date current_schema current_timestamp current_user date_add date_format date_part date_sub date_trunc datediff dayofweek dense_rank element_at every exp explode extract first first_value floor from_json from_unixtime get_json_object greatest hour if ifnull initcap instr isnan isnull lag last last_value lead least length ln log lower lpad ltrim max max_by md5 mean median min min_by minute mod mode month named_struct ntile nullif nvl nvl2 percent_rank percentile percentile_approx posexplode pow quarter rank regexp_extract regexp_replace replace round row_number rpad rtrim second sha2 sign size split sqrt startswith stddev string_agg substring sum table_changes timestampadd timestampdiff to_date to_json to_timestamp transform trim trunc try_add try_cast try_divide try_subtract unix_timestamp upper var_pop variance weekofyear window year";
+  const FUNCTIONS = "abs add_months ai_query any_value approx_count_distinct approx_percentile array array_contains array_distinct array_join array_sort avg bool_and bool_or cast ceil coalesce collect_list collect_set concat concat_ws contains corr count count_if cume_dist current_catalog current_date current_schema current_timestamp current_user date_add date_format date_part date_sub date_trunc datediff dayofweek dense_rank element_at every exp explode extract first first_value floor from_json from_unixtime get_json_object greatest hour ifnull initcap instr isnan isnull lag last last_value lead least length ln log lower lpad ltrim max max_by md5 mean median min min_by minute mod mode month named_struct ntile nullif nvl nvl2 percent_rank percentile percentile_approx posexplode pow quarter rank regexp_extract regexp_replace replace round row_number rpad rtrim second sha2 sign size split sqrt startswith stddev string_agg substring sum table_changes timestampadd timestampdiff to_date to_json to_timestamp transform trim trunc try_add try_cast try_divide try_subtract unix_timestamp upper var_pop variance weekofyear window year";
   if (!form) return;
 
   let view = null;
   let ranFrom = 0;
   const text = () => (view ? view.state.doc.toString() : area.value);
-  const names = window.SqlNames.create(form.dataset.names, () => scopeList.value);
+  const names = window.SqlNames.create(form.dataset.names, () => document.getElementById("sql-scope").value);
 
   /* --- what Run means: what is selected, else the statement that the cursor is in --- */
   const part = () => {
@@ -31,7 +30,7 @@
     const next = all[index + 1];
     if (next) view.dispatch({ selection: { anchor: next.from }, scrollIntoView: true });
   };
-  const run = () => { form.requestSubmit(document.getElementById("sql-run")); return true; };
+  const run = () => { CM.closeCompletion(view); form.requestSubmit(document.getElementById("sql-run")); return true; };
   form.addEventListener("submit", () => {
     if (!view) return;
     const chosen = part();
@@ -106,8 +105,11 @@
     const within = window.SqlStatements.split(whole).find((each) => each.end > ranFrom) ?? { from: 0, to: whole.length };
     const body = whole.slice(within.from, within.to);
     const tail = near.trim().split(/\s+/).at(-1);
-    const found = near ? body.toLowerCase().indexOf(near.toLowerCase()) : -1;
-    if (found >= 0) return { from: within.from + found, to: within.from + found + near.length };
+    /* the server says names in full, the statement may not */
+    for (const name of near.split(".").map((_, i, parts) => parts.slice(i).join(".")).filter(Boolean)) {
+      const found = body.toLowerCase().indexOf(name.toLowerCase());
+      if (found >= 0) return { from: within.from + found, to: within.from + found + name.length };
+    }
     const start = body.split("\n").slice(0, Math.max(0, Number(line) - 1)).join("\n").length + (Number(line) > 1 ? 1 : 0);
     const last = tail ? body.indexOf(tail, start) : -1;
     if (last >= 0) return { from: within.from + last, to: within.from + last + tail.length };
@@ -149,11 +151,6 @@
     if (!statement || statement === said) return;
     said = statement;
     document.getElementById("sql-said").textContent = statement.dataset.said ?? "";
-    const used = statement.dataset.used;
-    if (used) {
-      if (![...scopeList.options].some((option) => option.value === used)) scopeList.append(new Option(used, used));
-      scopeList.value = used;
-    }
     keepDraft();
     names.reload();
   };

@@ -40,15 +40,14 @@ def sql_editor(request: PageRequest) -> HttpResponse:
 
 def page(request: PageRequest, caller: Caller, scope: Scope, text: str, opened: ShownStatement | None, problem: str = "") -> Json:
     """All that the page needs; `problem` is why a statement was not even taken."""
-    return fragment(request, opened, scope) | {
-        "sql": text,
-        "problem": problem,
-        "scope": scope,
-        "schemas": scopes.listed(caller, scope),
-        "examples": prepared.examples(caller, scope),
-        "tree": tree.tree_for(caller, _schema(caller, scope), is_here=False),
-        "max_bytes": MAX_STATEMENT_BYTES,
-    }
+    own = {"sql": text, "problem": problem, "examples": prepared.examples(caller, scope)}
+    return fragment(request, opened, scope) | surroundings(caller, scope) | own
+
+
+def surroundings(caller: Caller, scope: Scope) -> Json:
+    """The list of schemas and the tree."""
+    shown_tree = tree.tree_for(caller, _schema(caller, scope), is_here=False)
+    return {"scope": scope, "schemas": scopes.listed(caller, scope), "tree": shown_tree}
 
 
 def fragment(request: PageRequest, opened: ShownStatement | None, scope: Scope) -> Json:

@@ -19,7 +19,7 @@ from sandbox.workspaces.operations import person
 Json = dict[str, Any]
 _ERROR = re.compile(r"\[(?P<name>[A-Z_]+(?:\.[A-Z_]+)*)\]\s*(?P<sentence>.*?)(?:\s*SQLSTATE:? (?P<sqlstate>\w{5}))?", re.DOTALL)
 _PLACE = re.compile(r'near line (?P<line>\d+), after "(?P<near>[^"]*)"')
-_NAME = re.compile(r"with name `([^`]+)`|(?:table|view|function|TABLE)[^`']*[`']([^`']+)[`']")
+_NAME = re.compile(r"(`[^`]+`(?:\.`[^`]+`)*) cannot be (?:resolved|found)")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def failure_of(error: Json) -> Failure:
     message = str(error.get("message", ""))
     found = _ERROR.fullmatch(message)
     place, name = _PLACE.search(message), _NAME.search(message)
-    near = place["near"] if place else next((each for each in (name.groups() if name else ()) if each), "")
+    near = place["near"] if place else name[1].replace("`", "") if name else ""
     return Failure(
         code=str(error.get("error_code", "")),
         name=found["name"] if found else "",

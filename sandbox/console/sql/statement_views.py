@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from sandbox.console.requests import PageRequest, caller_of
 from sandbox.console.sql import scopes, sent, shown
-from sandbox.console.sql.editor_views import fragment, page
+from sandbox.console.sql.editor_views import fragment, page, surroundings
 from sandbox.console.sql.scopes import Scope
 from sandbox.console.sql.sent import Sent
 from sandbox.console.sql.shown import ShownStatement
@@ -27,6 +27,8 @@ FIRST_WAIT_S = 0.7
 """Most statements end within it, and need no second request."""
 CANCEL_WAIT_S = 2.0
 STATEMENT = "sandbox/sql/_statement.html"
+_NEWS = {"USE", "CREATE", "ALTER", "DROP"}
+"""Statement types after which there may be other names."""
 
 
 @login_required
@@ -120,11 +122,13 @@ def _submit(caller: Caller, statement: str, scope: Scope) -> str:
 
 
 def _fragment(request: PageRequest, caller: Caller, found: ShownStatement, scope: Scope) -> HttpResponse:
-    """The part below the editor; a USE that has just ended moves the page to its place."""
+    """The part below the editor; what a USE, CREATE, ALTER or DROP changed comes with it: the place, the list, the tree."""
     context: dict[str, Any] = fragment(request, found, scope)
-    if found.statement_type == "USE" and found.state == statements.SUCCEEDED:
-        context["used"] = scopes.after_use(found.text, found.scope or scope)
-        scopes.keep(request, caller, context["used"])
+    if found.state == statements.SUCCEEDED and found.statement_type in _NEWS:
+        if found.statement_type == "USE":
+            context["scope"] = context["used"] = scopes.after_use(found.text, found.scope or scope)
+            scopes.keep(request, caller, context["used"])
+        context |= surroundings(caller, context["scope"]) | {"is_news": True}
     return render(request, STATEMENT, context)
 
 
