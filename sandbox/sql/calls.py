@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 from django.conf import settings
 
+from sandbox import live
+from sandbox.connections import redis_client
 from sandbox.sql import python_functions
 from sandbox.sql.dialect_keys import key
 from sandbox.sql.objects import Objects
@@ -22,6 +24,8 @@ MAX_ENDPOINT_CALLS = 500
 """Of one statement: each row of ai_query is a request."""
 _TOKEN_LIFETIME_S = 600
 _FEATURE = "ai_query"
+_TEXT_FIELDS = {"llm/v1/embeddings": "input", "llm/v1/completions": "prompt"}
+"""Where a request that is a text goes, by the endpoint's task; in a chat it is a message."""
 
 
 class Calls:
@@ -70,7 +74,7 @@ class Calls:
         remaining_s = deadline_s - time.monotonic()
         if remaining_s <= 0 or self._stop.is_wanted:
             raise FunctionFailed("The statement took too long and was stopped.")
-        body = _body(json.loads(request), json.loads(parameters) if parameters else {})
+        body = _body(json.loads(request), json.loads(parameters) if parameters else {}, self._task(str(endpoint)))
         url = f"{_base_url()}/serving-endpoints/{_plain_name(str(endpoint))}/invocations"
         try:
             response = client.post(url, json=body, timeout=min(remaining_s, settings.INVOCATION_TIMEOUT_S))
@@ -83,9 +87,21 @@ class Calls:
             raise FunctionFailed(f"[AI_FUNCTION_HTTP_REQUEST_ERROR] The call of the endpoint '{endpoint}' failed: {problem}")
         return {"response": None, "errorMessage": problem}
 
+    def _task(self, endpoint: str) -> str:
+        """Empty for custom models, and for what is not there."""
+        for owner in (self._caller.workspace.id, live.SYSTEM_WORKSPACE):
+            snapshot = redis_client().get(live.endpoint_key(owner, endpoint))
+            if snapshot:
+                return live.LiveEndpoint.from_json(snapshot).task
+        return ""
 
-def _body(request: Any, parameters: dict[str, Any]) -> dict[str, Any]:
-    """A struct is a record for a model; a text is a prompt for a chat model [docs: ai_query function]."""
+
+def _body(request: Any, parameters: dict[str, Any], task: str) -> dict[str, Any]:
+    """A struct is a record for a model; a text is what the endpoint's task takes: a prompt, or a text to embed
+    [docs: ai_query function].
+    """
+    if isinstance(request, str) and task in _TEXT_FIELDS:
+        return {_TEXT_FIELDS[task]: request, **parameters}
     if isinstance(request, str):
         return {"messages": [{"role": "user", "content": request}], **parameters}
     if isinstance(request, dict) and isinstance(request.get("messages"), list):
@@ -96,7 +112,7 @@ def _body(request: Any, parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(response: httpx.Response) -> Any:
-    """The prediction of the one record, or the text of a chat answer."""
+    """The prediction of the one record, the text of a chat answer, or the numbers of an embedding."""
     try:
         answer = response.json()
     except ValueError:
@@ -104,7 +120,9 @@ def _answer(response: httpx.Response) -> Any:
     if isinstance(answer, dict) and isinstance(answer.get("predictions"), list) and len(answer["predictions"]) == 1:
         return answer["predictions"][0]
     if isinstance(answer, dict) and answer.get("choices"):
-        return answer["choices"][0].get("message", {}).get("content")
+        return answer["choices"][0].get("message", answer["choices"][0]).get("content", answer["choices"][0].get("text"))
+    if isinstance(answer, dict) and answer.get("object") == "list" and len(answer.get("data") or []) == 1:
+        return answer["data"][0].get("embedding")
     return answer.get("predictions", answer) if isinstance(answer, dict) else answer
 
 
