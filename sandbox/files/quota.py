@@ -9,6 +9,7 @@ from threading import Lock
 
 from django.conf import settings
 
+from sandbox.catalog.folders import MANAGED_FOLDER
 from sandbox.errors import ResourceExhausted
 from sandbox.registry import version_files
 from sandbox.registry.artifact_paths import workspace_folder
@@ -33,10 +34,14 @@ _usages: dict[str, _Usage] = {}
 
 
 def folders_of(workspace_id: str) -> tuple[Path, ...]:
-    """Everything of a workspace that counts: volumes, models, what MLflow keeps, and uploads that are not finished."""
+    """Everything of a workspace that counts: tables and volumes, models, what MLflow keeps, and uploads that are not finished.
+
+    Inference tables do not: endpoints write them, and have to go on when a learner's files take all the room.
+    """
     artifacts: Path = settings.MLFLOW_DIR / "artifacts" / workspace_folder(mlflow_workspace(workspace_id))
     models = version_files.root() / workspace_id
-    return (settings.VOLUMES_DIR / workspace_id, models, artifacts, settings.UPLOADS_DIR / workspace_id)
+    tables: Path = settings.DELTA_DIR / workspace_id / MANAGED_FOLDER
+    return (tables, settings.VOLUMES_DIR / workspace_id, models, artifacts, settings.UPLOADS_DIR / workspace_id)
 
 
 def take(workspace_id: str, size: int) -> None:
@@ -51,7 +56,7 @@ def take(workspace_id: str, size: int) -> None:
         if usage.bytes + size > settings.FILES_QUOTA_BYTES:
             raise ResourceExhausted(
                 f"The workspace's files take {usage.bytes} of {settings.FILES_QUOTA_BYTES} bytes; another {size} do not fit. "
-                "Delete files of volumes, models or runs."
+                "Delete tables, or files of volumes, models or runs."
             )
         if shutil.disk_usage(settings.DATA_DIR).free - size < DISK_RESERVE_BYTES:
             raise disk_full()

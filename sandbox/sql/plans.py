@@ -9,6 +9,7 @@ from typing import Any
 
 from sandbox.catalog import access, containers, functions, grants, securables, table_rows, table_schema, tables, tags, volumes
 from sandbox.errors import BadRequest, InvalidParameterValue
+from sandbox.files import quota
 from sandbox.sql import plan_creations, shows
 from sandbox.sql.job import SqlRequest
 from sandbox.sql.objects import Objects, moment, quoted
@@ -19,7 +20,12 @@ from sandbox.workspaces.operations import person
 
 
 def carry_out(caller: Caller, plan: Plan, tables: Tables, objects: Objects, request: SqlRequest) -> Done:
-    """Raises ApiError of the catalog's operations; ResourceConflict means that it can be tried again."""
+    """Raises ApiError of the catalog's operations; ResourceConflict means that it can be tried again.
+
+    ResourceExhausted: the rows to be written do not fit into the workspace's quota or on the disk.
+    """
+    if tables:
+        quota.take(caller.workspace.id, sum(rows.nbytes for rows in tables.values()))
     try:
         return _OPERATIONS[plan["do"]](Job(caller, plan, tables, objects, request))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
