@@ -203,7 +203,7 @@ INVOCATION_BODY_LIMIT_BYTES = 16 * 1024 * 1024
 WEB_BODY_LIMIT_BYTES = 1024 * 1024
 UPLOAD_BODY_LIMIT_BYTES = 33 * 1024 * 1024  # a file of 32 MB with the form around it, from authors alone
 ARTIFACT_BODY_LIMIT_BYTES = 512 * 1024 * 1024
-# Volumes, models and what MLflow keeps of one workspace, together.
+# Tables, volumes, models and what MLflow keeps of one workspace, together.
 FILES_QUOTA_BYTES = env_int("FILES_QUOTA_MB", 10 * 1024) * 1024 * 1024
 INVOCATION_TIMEOUT_S = float(env_str("INVOCATION_TIMEOUT_S", "297"))
 MAX_SERVED_ENTITIES = 10

@@ -43,6 +43,7 @@ async def locate(who: Who, path: str, *, writing: bool) -> Place:
     """
     area, naming, inside = split_path(path)
     if area is Area.ARTIFACTS:
+        await sync_to_async(_checked_person)(who)
         root = await asyncio.to_thread(artifact_root, who.workspace_id, path, naming)
     else:
         root = await sync_to_async(_catalog_root)(who, area, naming, writing)
@@ -61,6 +62,15 @@ def _catalog_root(who: Who, area: Area, naming: tuple[str, ...], writing: bool) 
         if area is Area.VOLUMES:
             return _volume_root(caller, naming, writing)
         return _version_root(caller, naming, writing)
+    finally:
+        close_old_connections()
+
+
+def _checked_person(who: Who) -> None:
+    """Whoever belongs to the workspace reaches its artifacts; a signed address may be older than her leaving."""
+    close_old_connections()  # as above
+    try:
+        known_caller(who)
     finally:
         close_old_connections()
 

@@ -13,6 +13,7 @@ from sandbox.files.signed_urls import Signed
 from sandbox.workspaces import members
 from tests.unit.sandbox.files.conftest import VOLUME, Answer, Files
 
+ARTIFACT = "/WorkspaceInternal/Mlflow/Artifacts/1/Runs/abc/artifacts/model/MLmodel"
 PATH = f"{VOLUME}/a.bin"
 FILE = f"/api/2.0/fs/files{PATH}"
 
@@ -60,6 +61,8 @@ def test_an_address_ends_with_its_time_and_with_its_person_s_rights(files: Files
     assert ask(bob.pk).status == 200
     members.remove_member(workspace, bob)
     assert ask(bob.pk).status == 403
+    artifact = Signed(workspace.id, str(bob.pk), "GET", ARTIFACT, time.time() + 60)
+    assert files("GET", path_of(signed_urls.sign(artifact, "http://files.test")), who="").status == 403
 
 
 def test_an_address_lives_an_hour_at_most(files: Files) -> None:
