@@ -13,7 +13,7 @@ from contextlib import suppress
 
 logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_HELD = ("RssAnon:", "RssShmem:")
 
 
 def watch(pid: int, limit_bytes: int) -> threading.Thread:
@@ -24,13 +24,12 @@ def watch(pid: int, limit_bytes: int) -> threading.Thread:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of its own that the process holds, shared pages left out; 0 when it has ended."""
+    """Memory that the process holds, also what it maps to share; pages of files are left out. 0 when it has ended."""
     try:
-        with open(f"/proc/{pid}/statm") as file:
-            fields = file.read().split()
+        with open(f"/proc/{pid}/status") as file:
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(_HELD))
     except OSError:
         return 0
-    return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
 
 
 def _watch(descriptor: int, pid: int, limit_bytes: int) -> None:

@@ -3,24 +3,28 @@
 import subprocess
 import sys
 
+import pytest
+
 from sandbox.replicas.memory_watch import resident_bytes, watch
 
 MIB = 1024 * 1024
 HOG = """
-import sys, time
-held = bytearray(int(sys.argv[1]))
+import mmap, sys, time
+size = int(sys.argv[1])
+held = mmap.mmap(-1, size) if "shared" in sys.argv else bytearray(size)
 held[::4096] = b"x" * len(held[::4096])
 print(flush=True)
 time.sleep(60)
 """
 
 
-def hog(size: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", HOG, str(size)], stdout=subprocess.PIPE)
+def hog(size: int, how: str = "own") -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", HOG, str(size), how], stdout=subprocess.PIPE)
 
 
-def test_one_that_takes_too_much_is_ended() -> None:
-    with hog(80 * MIB) as process:
+@pytest.mark.parametrize("how", ["own", "shared"])
+def test_one_that_takes_too_much_is_ended(how: str) -> None:
+    with hog(80 * MIB, how) as process:
         watched = watch(process.pid, 60 * MIB)
         assert process.wait(10) == -9
         watched.join(5)
