@@ -34,7 +34,9 @@ def list_models(caller: Caller, asked: Asked) -> Answer:
     """Of a schema, or all of the metastore; with `include_browse` also those that the caller may only know of."""
     found, most, default = _listed_models(caller, asked)
     size = search.page_size(asked["max_results"], default, most, zero_is_default=True)
-    page, token = search.page(found.order_by("full_name"), size, asked["page_token"])
+    page, token = search.page(found.select_related(None).order_by("full_name"), size, asked["page_token"])
+    for model in page:
+        model.workspace = caller.workspace  # all that is shown of other rows; reading them takes longer than the models
     if not asked["include_browse"] or caller.is_admin:
         return _page("registered_models", [catalog_model(model) for model in page], token)
     loadable = set(registered_models.readable(caller).filter(pk__in=[model.pk for model in page]).values_list("pk", flat=True))
