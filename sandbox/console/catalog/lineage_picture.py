@@ -8,7 +8,8 @@ from sandbox.catalog.lineage import Graph, Node
 
 BOX_WIDTH, BOX_HEIGHT = 208, 52
 COLUMN_GAP, ROW_GAP, MARGIN = 64, 18, 12
-LABEL_CHARACTERS = 25
+LABEL_CHARACTERS = 22
+RUN_CHARACTERS = 13
 PICTURE_NODES = 60
 """A larger graph is told by its table alone."""
 
@@ -24,8 +25,10 @@ class Box:
 
     @property
     def label(self) -> str:
-        """The last part of the name, cut to fit."""
-        return _cut(self.node.name if self.node.kind in {"ENDPOINT", "RUN"} else self.node.name.rpartition(".")[2])
+        """The last part of the name, cut to fit; of a run as much of its id as tells it from others."""
+        if self.node.kind == "RUN":
+            return _cut(self.node.name, RUN_CHARACTERS)
+        return _cut(self.node.name if self.node.kind == "ENDPOINT" else self.node.name.rpartition(".")[2])
 
     @property
     def above(self) -> str:
@@ -93,9 +96,27 @@ def levels(graph: Graph, center: Node) -> dict[Node, int]:
 
 def _columns(graph: Graph, center: Node) -> list[list[Node]]:
     by_level: dict[int, list[Node]] = defaultdict(list)
-    for node, level in levels(graph, center).items():
+    for node, level in _unfolded(graph, levels(graph, center)).items():
         by_level[level].append(node)
     return [sorted(by_level[level]) for level in sorted(by_level)]
+
+
+def _unfolded(graph: Graph, found: dict[Node, int]) -> dict[Node, int]:
+    """The same levels, with nodes of one side moved outwards until each edge between them goes to the right.
+
+    Among nodes that lead back to each other that has no end; they stay where they were.
+    """
+    moved = dict(found)
+    for _ in graph.nodes:
+        backwards = [(s, t) for s, t in graph.edges if moved[s] >= moved[t] and moved[s] * moved[t] > 0]
+        if not backwards:
+            return moved
+        for source, target in backwards:
+            if moved[source] > 0:
+                moved[target] = max(moved[target], moved[source] + 1)
+            else:
+                moved[source] = min(moved[source], moved[target] - 1)
+    return found
 
 
 def _placed(nodes: list[Node], column: int, height: int, center: Node) -> Iterable[tuple[Node, Box]]:
@@ -115,5 +136,5 @@ def _d(source: Box, target: Box) -> str:
     return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2 - 4} {y2}"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1] + "…"
+def _cut(text: str, most: int = LABEL_CHARACTERS) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
