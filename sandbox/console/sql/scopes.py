@@ -42,7 +42,10 @@ def current(request: HttpRequest, caller: Caller) -> Scope:
 
 
 def keep(request: HttpRequest, caller: Caller, scope: Scope) -> None:
-    request.session[_SESSION_KEY] = {**request.session.get(_SESSION_KEY, {}), caller.workspace.id: str(scope)}
+    """A session is written only when it changes: most statements leave it as it is."""
+    kept = request.session.get(_SESSION_KEY, {})
+    if kept.get(caller.workspace.id) != str(scope) and current(request, caller) != scope:
+        request.session[_SESSION_KEY] = {**kept, caller.workspace.id: str(scope)}
 
 
 def after_use(statement: str, scope: Scope) -> Scope:
