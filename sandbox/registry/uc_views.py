@@ -46,7 +46,8 @@ def get_model(caller: Caller, asked: Asked) -> Answer:
 def search_models(caller: Caller, asked: Asked) -> Answer:
     size = search.page_size(asked["max_results"], PER_PAGE, MOST)
     found = registered_models.readable(caller).exclude(parent=None).order_by("full_name")
-    page, token = search.page(found, size, asked["page_token"])
+    shown = found.select_related(None).select_related("model")
+    page, token = search.page(shown, size, asked["page_token"])
     return {"registered_models": [uc_model_summary(model) for model in page], "next_page_token": token}
 
 
