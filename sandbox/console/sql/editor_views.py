@@ -1,5 +1,6 @@
 """The SQL editor's page: what to begin with, or a statement that was sent, with its state and result."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from sandbox.console.sql import code, prepared, rows, scopes, shown
 from sandbox.console.sql.scopes import Scope
 from sandbox.console.sql.shown import ShownStatement
 from sandbox.errors import ResourceDoesNotExist
+from sandbox.jail.errors import JailRefused
 from sandbox.sql import statements
 from sandbox.sql.limits import MAX_STATEMENT_BYTES
 from sandbox.workspaces.members import Caller
@@ -30,7 +32,8 @@ Json = dict[str, Any]
 def sql_editor(request: PageRequest) -> HttpResponse:
     """The editor with a statement that was sent (`statement`), the first rows of a `table`, an `example`, `sql`, or nothing."""
     caller = caller_of(request)
-    statements.warm_up()
+    with suppress(JailRefused):  # a statement will say so
+        statements.warm_up()
     opened = shown.find(caller, request.GET["statement"]) if request.GET.get("statement") else None
     scope = scopes.current(request, caller)
     if opened and opened.scope and not request.GET.get("scope"):
