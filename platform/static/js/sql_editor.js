@@ -78,7 +78,7 @@
       CM.sql({ dialect: sql, keywordCompletion: word }),
       sql.language.data.of({ autocomplete: names.source(statementAt) }),
       CM.syntaxHighlighting(look()), CM.placeholder("SELECT …"),
-      CM.EditorView.contentAttributes.of({ "aria-label": "SQL statement", spellcheck: "false", autocapitalize: "off" }),
+      CM.EditorView.contentAttributes.of({ "aria-label": "SQL statement", tabindex: "0", spellcheck: "false", autocapitalize: "off" }),
       CM.EditorView.updateListener.of((update) => {
         if (update.docChanged) { area.value = text(); keepDraft(); }
         if (update.docChanged || update.selectionSet) sayWhat();
