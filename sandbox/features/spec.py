@@ -59,7 +59,7 @@ class Lookup:
     lookback_s: float | None = None
     """How old a value may be at most in training, in seconds; None for any age."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Name in the training set -> what stands for a missing row or value."""
+    """Name in the training set -> its value where no row has the key."""
 
 
 @dataclass(frozen=True)

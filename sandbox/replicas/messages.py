@@ -1,6 +1,6 @@
 """What travels between gateway, node and replica: plain data, no Django."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 
@@ -24,6 +24,8 @@ class ReplicaSpec:
     """`cpu`, or `cuda`: the node chooses a device and hands `cuda:<index>` to the replica."""
     memory_limit_bytes: int = 4 * 1024**3
     """Memory of one replica by its workload type (CPU 4 GB, CPU_MEDIUM 8, CPU_LARGE 16 [model-serving-limits page])."""
+    lookups: dict[str, Any] = field(default_factory=dict)
+    """A `sandbox.features.plan.LookupPlan` as JSON; empty when nothing is looked up."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -169,8 +169,11 @@ class Pool:
             return self._waiting.popleft()
 
     def _finish(self, order: Order, desk: "_Desk") -> None:
+        if self.replica.lookups is not None:
+            self.replica.lookups.complete(order.requests)
         for request in order.requests:
-            request.answer = self._cleaned(desk.answer(request))
+            if not request.is_answered:
+                request.answer = self._cleaned(desk.answer(request))
         self.replica.commit(order.reply_list, order.message_id, order.requests)
         with self._changed:
             self._busy -= 1
@@ -257,6 +260,8 @@ class _Desk:
 
 def _body(request: Pending) -> bytes:
     """The body without the two fields that are for the platform; MLflow would hand them to a model that takes chats."""
+    if request.is_completed:
+        return request.content
     if '"client_request_id"' not in request.body and '"usage_context"' not in request.body:
         return request.body.encode()
     try:

@@ -74,6 +74,8 @@ class Pending:
     """The body was JSON only as Python reads it, with bare NaN or Infinity."""
     is_raw: bool = False
     """The model's process reads the body itself and writes the whole answer."""
+    is_completed: bool = False
+    """Features were looked up: `payload` is what the model is given, `body` stays what the client sent."""
 
     @classmethod
     def from_wire(cls, raw: list[Any]) -> "Pending":
@@ -82,7 +84,9 @@ class Pending:
 
     @property
     def content(self) -> bytes:
-        """The body's bytes."""
+        """The bytes of the body that the model is given."""
+        if self.is_completed:
+            return json.dumps(self.payload).encode()  # NaN stays NaN
         if self.content_type.startswith(PARQUET):
             return base64.b64decode(self.body)
         return self.body.encode("utf-8", "surrogatepass")

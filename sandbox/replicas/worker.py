@@ -27,11 +27,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from sandbox import live, service_logs
+from sandbox.features.plan import LookupPlan
 from sandbox.jail.limits import GIB, Limits
 from sandbox.replicas import memory_watch
 from sandbox.replicas.commits import Commits
 from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError
+from sandbox.replicas.lookups import Lookups
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, REPLICA_PREDICT, ReplicaSpec, replica_queue
 from sandbox.replicas.output import OutputPump
 from sandbox.replicas.predict_message import read_predict
@@ -78,6 +80,12 @@ class Replica:
     def commits(self) -> Commits:
         return Commits(self.redis)
 
+    @cached_property
+    def lookups(self) -> Lookups | None:
+        """None for an entity that looks nothing up."""
+        plan = self.spec.lookups
+        return Lookups(LookupPlan.from_dict(plan), self.redis) if plan else None
+
     def answer(self, requests: list[Pending]) -> None:
         """Fill in every request's answer, whatever happens: a message without a reply would hold its callers for minutes."""
         now_s = time.time()
@@ -85,6 +93,8 @@ class Replica:
             if request.deadline_s < now_s:
                 request.answer = failed("DEADLINE_EXCEEDED")
         try:
+            if self.lookups is not None:
+                self.lookups.complete(requests)
             self.predict(requests)
         except Exception as error:
             logger.exception("a message could not be computed")

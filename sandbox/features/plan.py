@@ -1,0 +1,72 @@
+"""What a replica looks up and computes before its model is asked: a feature spec with everything found that it names.
+
+Made by the control plane when an entity is deployed, carried to replicas; no Django here.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class TableLookup:
+    """Features of one online table."""
+
+    online_table_id: str
+    online_table: str
+    """Its full name, for sentences."""
+    table: str
+    """Full name of the feature table that it is a copy of."""
+    key: dict[str, str]
+    """Column of the primary key -> column of the request that holds the value."""
+    features: dict[str, str]
+    """Column of the table -> the name that the model knows it by."""
+    defaults: dict[str, Any] = field(default_factory=dict)
+    """By the model's name: the value where no row has the key."""
+
+
+@dataclass(frozen=True)
+class FunctionCall:
+    """A feature function with its text as it was when the entity was deployed."""
+
+    name: str
+    body: str
+    """Python source."""
+    arguments: dict[str, str]
+    """Parameter -> column, in the order of the function's parameters."""
+    output: str
+    returns: str
+    """SQL type text."""
+
+
+@dataclass(frozen=True)
+class LookupPlan:
+    """First the tables, then the functions in their order, then the model's columns in theirs."""
+
+    inputs: tuple[str, ...]
+    types: dict[str, str]
+    """SQL type text of every column."""
+    tables: tuple[TableLookup, ...] = ()
+    functions: tuple[FunctionCall, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Self:
+        return cls(
+            tuple(raw["inputs"]),
+            raw["types"],
+            tuple(TableLookup(**each) for each in raw["tables"]),
+            tuple(FunctionCall(**each) for each in raw["functions"]),
+        )
+
+    def sentence(self) -> str:
+        """What it does, for people."""
+        parts = [
+            f"{', '.join(table.features.values())} in {table.online_table} (of {table.table}) by {', '.join(table.key.values())}"
+            for table in self.tables
+        ]
+        computed = [f"{call.output} with {call.name}({', '.join(call.arguments.values())})" for call in self.functions]
+        looked_up = f"Looks up {'; '.join(parts)}." if parts else ""
+        return " ".join(filter(None, [looked_up, f"Computes {'; '.join(computed)}." if computed else ""]))

@@ -1,0 +1,101 @@
+"""Feature functions of a plan: called once for all rows of a message, in the jailed interpreter of `sandbox.sql`."""
+
+import datetime as dt
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sandbox.features.plan import FunctionCall
+from sandbox.replicas.lookup_frames import Frame
+from sandbox.replicas.requests import InputError, refused
+
+_FLOATS = {"double", "float"}
+_INTEGERS = {"bigint": 63, "int": 31, "smallint": 15, "tinyint": 7}
+Arguments = list[tuple[Any, ...]]
+
+
+def compute(call: FunctionCall, frames: list[Frame], types: dict[str, str]) -> None:
+    """Add the function's column to each frame that was not sent with it. A request for which it fails is refused."""
+    ready: list[tuple[Frame, Arguments]] = []
+    for frame in frames:
+        if frame.request.is_answered or call.output in frame.columns:
+            continue
+        try:
+            ready.append((frame, _arguments(call, frame, types)))
+        except InputError as error:
+            frame.request.answer = refused(error)
+    if ready:
+        _call(call, ready)
+
+
+def _call(call: FunctionCall, ready: list[tuple[Frame, Arguments]]) -> None:
+    """All requests together; when that fails it is unknown for whose sake, so each is asked alone."""
+    from sandbox.sql import python_functions  # starts nothing in replicas without functions
+
+    rows = [row for _, arguments in ready for row in arguments]
+    try:
+        values = [_result(value, call) for value in python_functions.evaluate(call.body, list(call.arguments), rows)]
+    except (python_functions.FunctionFailed, InputError) as error:
+        if len(ready) > 1:
+            for one in ready:
+                _call(call, [one])
+            return
+        ready[0][0].request.answer = refused(InputError("BAD_REQUEST", f"The feature function {call.name} failed. {error}"))
+        return
+    start = 0
+    for frame, arguments in ready:
+        frame.columns[call.output] = values[start : start + len(arguments)]
+        start += len(arguments)
+
+
+def _arguments(call: FunctionCall, frame: Frame, types: dict[str, str]) -> Arguments:
+    """One tuple for each row. Raises InputError."""
+    columns = []
+    for parameter, name in call.arguments.items():
+        if name not in frame.columns:
+            raise InputError(
+                "BAD_REQUEST",
+                f"The request lacks the column '{name}', which the feature function {call.name} takes for {parameter}.",
+            )
+        columns.append(_typed(frame.columns[name], name, types[name]))
+    return list(zip(*columns, strict=True)) if columns else [()] * frame.rows
+
+
+def _typed(values: list[Any], name: str, kind: str) -> list[Any]:
+    """Values that came as JSON, in the column's type; what was looked up has it already. Raises InputError."""
+    if kind in _FLOATS:
+        return [float(value) if type(value) is int else value for value in values]
+    if not kind.startswith(("date", "timestamp", "decimal")):
+        return values
+    try:
+        return [_from_json(value, kind) for value in values]
+    except (ValueError, InvalidOperation):
+        raise InputError("BAD_REQUEST", f"The column '{name}' has a value that is no {kind}.") from None
+
+
+def _from_json(value: Any, kind: str) -> Any:
+    if kind.startswith("decimal"):
+        return Decimal(str(value)) if isinstance(value, str | int | float) and value == value else value
+    if not isinstance(value, str):
+        return value
+    if kind == "date":
+        return dt.date.fromisoformat(value[:10])
+    moment = dt.datetime.fromisoformat(value)
+    return moment.replace(tzinfo=dt.UTC) if kind == "timestamp" and moment.tzinfo is None else moment
+
+
+def _result(value: Any, call: FunctionCall) -> Any:
+    """The value in the type that the function promised. Raises InputError."""
+    kind = call.returns
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is None:
+        return None
+    if kind in _FLOATS and (is_number or isinstance(value, Decimal)):
+        return float(value)
+    if kind in _INTEGERS and is_number and value == value and abs(value) != float("inf"):
+        if value == int(value) and -(2 ** _INTEGERS[kind]) <= value < 2 ** _INTEGERS[kind]:
+            return int(value)
+    elif (kind == "string" and isinstance(value, str)) or (kind == "boolean" and isinstance(value, bool)):
+        return value
+    elif kind not in _FLOATS and kind not in _INTEGERS and kind not in {"string", "boolean"}:
+        return value
+    raise InputError("BAD_REQUEST", f"It returned {value!r:.80}, which is no {kind}.")
