@@ -1,6 +1,7 @@
 """Feature functions of a plan: called once for all rows of a message, in the jailed interpreter of `sandbox.sql`."""
 
 import datetime as dt
+import math
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -85,17 +86,19 @@ def _from_json(value: Any, kind: str) -> Any:
 
 def _result(value: Any, call: FunctionCall) -> Any:
     """The value in the type that the function promised. Raises InputError."""
+    if value is None or not _is_checked(call.returns):
+        return value
     kind = call.returns
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is None:
-        return None
     if kind in _FLOATS and (is_number or isinstance(value, Decimal)):
         return float(value)
-    if kind in _INTEGERS and is_number and value == value and abs(value) != float("inf"):
-        if value == int(value) and -(2 ** _INTEGERS[kind]) <= value < 2 ** _INTEGERS[kind]:
+    if kind in _INTEGERS and is_number and math.isfinite(value) and value == int(value):
+        if abs(value) <= 2 ** _INTEGERS[kind] - 1:
             return int(value)
-    elif (kind == "string" and isinstance(value, str)) or (kind == "boolean" and isinstance(value, bool)):
-        return value
-    elif kind not in _FLOATS and kind not in _INTEGERS and kind not in {"string", "boolean"}:
+    elif isinstance(value, {"string": str, "boolean": bool}.get(kind, ())):
         return value
     raise InputError("BAD_REQUEST", f"It returned {value!r:.80}, which is no {kind}.")
+
+
+def _is_checked(kind: str) -> bool:
+    return kind in {*_FLOATS, *_INTEGERS, "string", "boolean"}

@@ -12,7 +12,10 @@ from sandbox.replicas.requests import INPUT_KEYS, InputError, Pending
 _PLAIN = {int, float, str, bool, type(None)}
 _NUMERIC = {"bigint", "int", "smallint", "tinyint", "double", "float", "boolean"}
 _ABSENT = object()
-_FORMS = "This endpoint looks features up by column, so it takes dataframe_records or dataframe_split as application/json{keys}. {found}"
+_FORMS = (
+    "This endpoint looks features up by column, so it takes dataframe_records or dataframe_split as application/json{keys}. "
+    "{found}"
+)
 Columns = dict[str, list[Any]]
 
 
@@ -54,7 +57,8 @@ class Frames:
         return Frame(request, rows, columns)
 
     def _split(self, split: Any) -> tuple[int, Columns]:
-        names, data = (split.get("columns"), split.get("data")) if isinstance(split, dict) else (None, None)
+        given: dict[str, Any] = split if isinstance(split, dict) else {}
+        names, data = given.get("columns", ()), given.get("data", ())
         if not _is_list_of(names, str) or not _is_list_of(data, list) or any(len(row) != len(names) for row in data):
             raise InputError(
                 "BAD_REQUEST", "dataframe_split needs columns, a list of names, and data, a list of rows of the same length."
@@ -94,7 +98,7 @@ class Frames:
         return InputError("BAD_REQUEST", _FORMS.format(keys=keys, found=found))
 
     def complete(self, frame: Frame) -> None:
-        """Give the model all columns that there are, in the order in which it was trained; for what lacks it has its own words."""
+        """Give the model what columns there are, in the order in which it was trained; of those that lack it tells itself."""
         request, columns = frame.request, frame.columns
         names = [name for name in self._inputs if name in columns]
         values = [self._sendable(columns[name], self._types.get(name, ""), request) for name in names]

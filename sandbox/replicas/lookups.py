@@ -18,7 +18,7 @@ from sandbox.features.plan import LookupPlan, TableLookup
 from sandbox.replicas import feature_functions
 from sandbox.replicas.lookup_frames import Frame, Frames
 from sandbox.replicas.online_rows import Found, Key, OnlineRows, Row
-from sandbox.replicas.requests import InputError, Pending, RequestAnswer, refused
+from sandbox.replicas.requests import InputError, Pending, RequestAnswer, failed, refused
 
 logger = logging.getLogger(__name__)
 NAN = float("nan")
@@ -53,6 +53,15 @@ class Lookups:
 
     def complete(self, requests: Sequence[Pending]) -> None:
         """Complete the bodies of the requests that have no answer yet; those that cannot be completed get theirs here."""
+        try:
+            self._complete(requests)
+        except Exception as error:
+            logger.exception("features could not be looked up")
+            for request in requests:
+                if not request.is_answered and not request.is_completed:
+                    request.answer = failed("REPLICA_FAILED", type(error).__name__)
+
+    def _complete(self, requests: Sequence[Pending]) -> None:
         frames = [frame for request in requests if not request.is_answered and (frame := self._read(request)) is not None]
         self._look_up(frames)
         for call in self._plan.functions:

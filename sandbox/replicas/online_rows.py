@@ -15,7 +15,7 @@ from sandbox.features.encoding import Pointer, key_field, pointer_key, rows_key
 ATTEMPTS = 3
 """After a new generation the question is repeated; two more of them within a message do not happen."""
 RETRY_S = 5.0
-Key = Mapping[str, Any]
+Key = dict[str, Any]
 """Column of the table's key -> value."""
 Row = list[Any]
 _NO_KEY = (ValueError, TypeError, ArithmeticError, AttributeError, KeyError, RecursionError)
@@ -92,7 +92,7 @@ class OnlineRows:
         left = iter(replies[len(wanted) :])
         rows = {table: dict(zip(each, map(_row, next(left)), strict=True)) if each else {} for table, each in names.items()}
         return {
-            table: Found(asked[table].pointer, [rows[table].get(name) for name in fields[table]])
+            table: Found(asked[table].pointer, [None if name is None else rows[table][name] for name in fields[table]])
             if table in self._known and table in asked
             else None
             for table in wanted
