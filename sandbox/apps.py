@@ -17,11 +17,14 @@ class SandboxConfig(AppConfig):
         """What lower services cannot know is handed to them: serving hears of people, the catalog has others fill its tables."""
         from sandbox.catalog import grants
         from sandbox.catalog.hooks import lend_system_table, use_function_check
+        from sandbox.features.online_tables import online_table_deleted
+        from sandbox.serving.lookup_plans import online_table_was_deleted
         from sandbox.serving.permissions import people_have_changed
         from sandbox.workspaces.members import people_changed
 
         people_changed.connect(people_have_changed, dispatch_uid="serving.permissions")
         people_changed.connect(grants.people_have_changed, dispatch_uid="catalog.grants")
+        online_table_deleted.connect(online_table_was_deleted, dispatch_uid="serving.lookup_plans")
         use_function_check(_check_function)
         lend_system_table("system.serving.served_entities", _served_entities)
         lend_system_table("system.serving.endpoint_usage", _endpoint_usage)

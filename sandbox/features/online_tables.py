@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.dispatch import Signal
 from redis.exceptions import RedisError
 
 from sandbox.catalog import access, securables, tables
@@ -25,6 +26,8 @@ SYNC = "features.sync"
 MAX_COLUMNS = 1_000
 """[docs: limitations of online tables]"""
 Mode = OnlineTable.Mode
+online_table_deleted = Signal()
+"""Sent with `table` inside the transaction that deletes it."""
 
 
 def create_online_table(
@@ -126,11 +129,16 @@ def find_by_pipeline(caller: Caller, pipeline_id: str) -> OnlineTable:
 
 
 def delete_online_table(caller: Caller, full_name: str) -> None:
-    """Take it and its rows away; the source stays. Raises ResourceDoesNotExist, PermissionDenied."""
+    """Take it and its rows away; the source stays. Raises ResourceDoesNotExist, PermissionDenied.
+
+    Endpoints that look features up in it refuse requests from then on [docs: Databricks Online Feature Stores, "deleting a
+    published table can lead to unexpected failures in downstream dependencies"]; they hear of it.
+    """
     table = _find(caller, full_name)
     _require_owner(caller, table)
     table_id = table.pk
     with transaction.atomic():
+        online_table_deleted.send(OnlineTable, table=table)
         table.delete()
         transaction.on_commit(lambda: _forget(table_id))
 

@@ -10,6 +10,7 @@ from sandbox.catalog import securables
 from sandbox.catalog.models import ModelVersion as VersionRow
 from sandbox.catalog.models import Securable
 from sandbox.errors import InvalidState, ResourceAlreadyExists
+from sandbox.features.spec import FILE_NAME as FEATURE_SPEC
 from sandbox.registry import aliases, version_files, versions
 from sandbox.registry.mlmodel import ModelDescription
 from sandbox.registry.registered_models import add_model, find_model, model_key, of_workspace
@@ -89,6 +90,19 @@ def serving_input_example(workspace_id: str, version: ModelVersion) -> bytes:
     path = folder / "serving_input_example.json"
     if path.is_symlink() or not path.is_file() or path.stat().st_size > SMALL_FILE_BYTES_LIMIT:
         raise InvalidState(f"Version {version.version} of '{version.name}' was logged without an input example.")
+    return path.read_bytes()
+
+
+def feature_spec(workspace_id: str, name: str, version: str) -> bytes | None:
+    """The file that says which features the version looks up (`sandbox.features.spec`); None for a model without one.
+
+    Raises ResourceDoesNotExist, InvalidState (not READY, or a file of more than 1 MiB).
+    """
+    path = version_files.version_folder(_ready(workspace_id, name, version)) / FEATURE_SPEC
+    if path.is_symlink() or not path.is_file():
+        return None
+    if path.stat().st_size > SMALL_FILE_BYTES_LIMIT:
+        raise InvalidState(f"{FEATURE_SPEC} of version {version} of '{name}' has more than {SMALL_FILE_BYTES_LIMIT} bytes.")
     return path.read_bytes()
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from sandbox import live
 from sandbox.errors import PermissionDenied, ResourceDoesNotExist
 from sandbox.registry.registered_models import get_model
+from sandbox.serving import lookup_plans
 from sandbox.serving.inputs import ConfigInput
 from sandbox.serving.models import Endpoint, EndpointPermission, PermissionLevel
 from sandbox.workspaces import members
@@ -54,7 +55,8 @@ def require(caller: Caller, name: str, level: PermissionLevel) -> None:
 def check_config(caller: Caller, config: ConfigInput) -> None:
     """Whoever lets an endpoint read a secret or run a model must be allowed to do that herself.
 
-    Secrets are for admins [docs: secret ACLs]; models need EXECUTE [docs: Manage model lifecycle in Unity Catalog].
+    Secrets are for admins [docs: secret ACLs]; models need EXECUTE [docs: Manage model lifecycle in Unity Catalog], the feature
+    tables that they look up SELECT.
     Raises PermissionDenied; of a model that is not there the operation tells.
     """
     if caller.is_admin:
@@ -63,6 +65,7 @@ def check_config(caller: Caller, config: ConfigInput) -> None:
         if entity.entity_name:
             with suppress(ResourceDoesNotExist):
                 get_model(caller, entity.entity_name)
+                lookup_plans.require_readable(caller, entity.entity_name, entity.entity_version)
         if entity.external_model or any(REFERENCE.match(value) for value in entity.environment_vars.values()):
             raise PermissionDenied(
                 f"Served entity {entity.name} refers to secrets of the workspace, which its admins may read. Ask one of them."

@@ -9,7 +9,7 @@ from django.utils import timezone
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError, TemporarilyUnavailable
-from sandbox.serving import compute, events, lineage, model_builds, nodes, snapshot
+from sandbox.serving import compute, events, lineage, lookup_plans, model_builds, nodes, snapshot
 from sandbox.serving.entity_steps import keep_running, move, say
 from sandbox.serving.models import (
     BuildStatus,
@@ -49,7 +49,7 @@ def _deploy(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) -> No
     """The next step of one entity: its model or key, then a replica."""
     if endpoint.kind == EndpointKind.EXTERNAL:
         _check_key(endpoint, entity)
-    elif _is_built(endpoint, entity):
+    elif _is_built(endpoint, entity) and _knows_lookups(endpoint, entity):
         _wait_for_replicas(endpoint, entity, living)
 
 
@@ -95,6 +95,26 @@ def _open_build(endpoint: Endpoint, entity: ServedEntity) -> ModelBuild:
     build = model_builds.find_or_open(endpoint.workspace, entity.entity_name, entity.entity_version)
     ServedEntity.objects.filter(id=entity.id, build=None).update(build=build)
     return build
+
+
+def _knows_lookups(endpoint: Endpoint, entity: ServedEntity) -> bool:
+    """Whether it is known which features the model looks up, and where."""
+    if entity.lookups is not None or endpoint.kind != EndpointKind.CUSTOM:
+        return True
+    try:
+        plan = lookup_plans.find(endpoint.workspace, entity.entity_name, entity.entity_version)
+    except lookup_plans.NotYet as waits:
+        say(entity, str(waits))
+        return False
+    except ApiError as error:
+        move(entity, Deployment.FAILED, error.message)
+        return False
+    found = plan.to_dict() if plan else {}
+    with transaction.atomic():
+        if ServedEntity.objects.filter(id=entity.id, lookups__isnull=True).update(lookups=found) and plan:
+            events.of_entity(entity, events.LOOKUPS_FOUND, plan.sentence())
+    entity.lookups = found
+    return True
 
 
 def _wait_for_replicas(endpoint: Endpoint, entity: ServedEntity, living: nodes.Nodes) -> None:

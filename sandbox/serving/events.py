@@ -21,6 +21,9 @@ SCALED_DOWN = "SCALED_DOWN"
 SCALED_TO_ZERO = "SCALED_TO_ZERO"
 SCALED_FROM_ZERO = "SCALED_FROM_ZERO"
 REPLICA_MOVES = "REPLICA_MOVES"
+LOOKUPS_FOUND = "FEATURE_LOOKUPS_FOUND"
+"""What the entity looks up before its model is asked."""
+LOOKUPS_BROKEN = "FEATURE_LOOKUPS_BROKEN"
 
 NOTIFIED = {CONFIG_UPDATE_FINISHED: "on_update_success", CONFIG_UPDATE_FAILED: "on_update_failure"}
 """Who of `email_notifications` is told of an event."""

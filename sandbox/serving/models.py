@@ -180,6 +180,8 @@ class ServedEntity(models.Model):
     """Known once built; for a foundation model from the start."""
     runtime = models.CharField(max_length=16, blank=True)
     """`pyfunc` when the build says so; empty for what the endpoint's kind says."""
+    lookups = models.JSONField(null=True)
+    """A `sandbox.features.plan.LookupPlan`, found when it is deployed; {} when nothing is looked up, None before."""
     deployment = models.CharField(max_length=32, choices=Deployment, default=Deployment.CREATING)
     deployment_state_message = models.TextField(blank=True)
     is_at_zero = models.BooleanField(default=False)

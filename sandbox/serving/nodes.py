@@ -253,6 +253,7 @@ def _ask(entity: ServedEntity, runtime: str, counts: Mapping[Node, int], *, devi
             replicas=count,
             device=device,
             memory_limit_bytes=MEMORY_LIMITS.get(entity.workload_type, 4 * GIB),
+            lookups=entity.lookups or {},
         )
         _send(NODE_START, spec.to_dict(), node.name, expires=START_EXPIRES_S)
 
