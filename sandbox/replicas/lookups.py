@@ -129,27 +129,26 @@ class Lookups:
             _answer([each.frame for each in wanted], sentence)
             return
         for each in wanted:
-            rows = found.rows[each.start : each.start + len(each.keys)]
-            for (name, place), kind in zip(
-                places.items(), (found.pointer.types[place] for place in places.values()), strict=True
-            ):
-                if name not in each.frame.columns:
-                    each.frame.columns[name] = _column(rows, place, kind, table.defaults.get(name))
+            rows, columns = found.rows[each.start : each.start + len(each.keys)], each.frame.columns
+            for name, place, kind in places:
+                if name not in columns:
+                    columns[name] = _column(rows, place, kind, table.defaults.get(name))
 
 
 class _NoStore(Exception):
     """The table cannot be looked up in; the message is the end of a sentence about it."""
 
 
-def _places(table: TableLookup, pointer: Pointer) -> dict[str, int]:
-    """Where each feature, by the model's name, stands in a row. Raises _NoStore."""
+def _places(table: TableLookup, pointer: Pointer) -> list[tuple[str, int, str]]:
+    """The model's name of each feature, where it stands in a row, and its SQL type. Raises _NoStore."""
     if set(pointer.key_columns) != set(table.key):
         raise _NoStore(f"has the key ({', '.join(pointer.key_columns)}), not ({', '.join(table.key)}) as when it was deployed")
-    places = {}
+    places = []
     for feature, name in table.features.items():
         if feature not in pointer.columns:
             raise _NoStore(f"has no column {feature} any more")
-        places[name] = pointer.columns.index(feature)
+        place = pointer.columns.index(feature)
+        places.append((name, place, pointer.types[place]))
     return places
 
 
