@@ -30,7 +30,9 @@ SPEC = FeatureSpec(
     functions=(Function("main.default.lookup_ratio", {"x": "a", "y": "b"}, "ratio"),),
     exclude_columns=("number",),
 )
-ROWS = [{"number": n, "raw": float(n % 7), "a": n / 2, "b": n * 1.25 + 1, "ratio": (n / 2) / (n * 1.25 + 1)} for n in range(200)]
+VALUES = [(n, n * 37 % 101 / 2, n * 1.25 + 1) for n in range(200)]
+"""Of such columns there is one linear model, so its answers for other rows are known too."""
+ROWS = [{"number": n, "raw": float(n % 7), "a": a, "b": b, "ratio": a / b} for n, a, b in VALUES]
 STATEMENTS = (
     f"CREATE TABLE {TABLE} (id BIGINT NOT NULL, a DOUBLE, second DOUBLE, PRIMARY KEY (id))",
     f"INSERT INTO {TABLE} VALUES " + ", ".join(f"({row['number']}, {row['a']}, {row['b']})" for row in ROWS),
