@@ -15,9 +15,10 @@ PII_BEHAVIORS = ("NONE", "BLOCK", "MASK")
 MAX_RATE_LIMITS = 20
 """Of one endpoint [docs: ai-gateway/rate-limits page]."""
 MAX_WORDS = 200
-TABLE_PART = r"^[A-Za-z0-9_-]+$"
-"""A name that the inference table can really have: each part becomes a folder (`sandbox.inference_tables.names`)."""
-PART_SENTENCE = {"invalid": "Use letters, digits, dashes and underscores."}
+TABLE_PART = r"^(?!__)[A-Za-z0-9_-]+$"
+"""A name that the inference table can really have: each part becomes a folder (`sandbox.inference_tables.names`), and those that
+begin with two underscores are the catalog's own."""
+PART_SENTENCE = {"invalid": "Use letters, digits, dashes and underscores, and do not begin with two underscores."}
 NOT_FOR_CUSTOM = ("guardrails", "fallback_config")
 """Custom models have rate limits in calls, usage tracking and inference tables [AI Gateway page, table of features]."""
 Json = dict[str, Any]

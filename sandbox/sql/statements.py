@@ -28,8 +28,8 @@ from sandbox.workspaces.operations import person
 logger = logging.getLogger(__name__)
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED, CLOSED = "PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "CLOSED"
 ENDED = frozenset({SUCCEEDED, FAILED, CANCELED, CLOSED})
-MAX_WAITING = 50
-"""In one web process, running ones included."""
+MAX_WAITING, MAX_WAITING_OF_WORKSPACE = 50, 10
+"""In one web process, running ones included; of one workspace fewer, so that the others have their turn."""
 CANCEL_TIMEOUT_S = 5.0
 _BEAT_S = 3.0
 
@@ -99,7 +99,8 @@ def submit(
     arguments = {"catalog": catalog, "schema": schema, "parameters": list(parameters), "limits": limits}
     live = _Live(caller, str(uuid.uuid4()), statement, arguments, _now_ms())
     with _lock:
-        if len(_live) >= MAX_WAITING:
+        own = sum(each.caller.workspace.id == caller.workspace.id for each in _live.values())
+        if len(_live) >= MAX_WAITING or own >= MAX_WAITING_OF_WORKSPACE:
             raise RequestLimitExceeded("Too many statements are waiting. Please try again in a moment.")
         _live[live.statement_id] = live
     kept.beat([live.statement_id])

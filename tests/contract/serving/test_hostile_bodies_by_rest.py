@@ -95,13 +95,14 @@ def test_many_brackets_that_are_not_deep_are_read(ask: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["catalog_name", "schema_name", "table_name_prefix"])
-@pytest.mark.parametrize("name", ["we'ird$", "漢" * 100, "a:b", "..", "a b"])
+@pytest.mark.parametrize("name", ["we'ird$", "漢" * 100, "a:b", "..", "a b", "__tables"])
 def test_a_table_gets_no_name_that_it_cannot_have(ask: Any, field: str, name: str) -> None:
     body = {**custom(), "ai_gateway": {"inference_table_config": {field: name}}}
     status, message = ask("POST", "serving-endpoints", body)
     assert (status, message) == (
         400,
-        f"ai_gateway.inference_table_config.{field}: Use letters, digits, dashes and underscores.",
+        f"ai_gateway.inference_table_config.{field}: Use letters, digits, dashes and underscores, and do not begin with two "
+        "underscores.",
     )
 
 

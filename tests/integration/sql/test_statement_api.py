@@ -19,6 +19,7 @@ from databricks.sdk.service.sql import (
 )
 
 from sandbox.sql import kept
+from sandbox.sql.statements import MAX_WAITING_OF_WORKSPACE
 from tests.integration.inference_tables.conftest import record, write_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,6 +160,20 @@ def test_a_statement_can_be_canceled(client: WorkspaceClient) -> None:
     sql.cancel_execution(asked.statement_id)
     with pytest.raises(NotFound):
         sql.cancel_execution("no-such-statement")
+
+
+def test_one_workspace_leaves_room_for_the_others(client: WorkspaceClient) -> None:
+    sql = client.statement_execution
+    endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b"
+    ask = {"statement": endless, "warehouse_id": "sandbox", "wait_timeout": "0s"}
+    started = [sql.execute_statement(**ask).statement_id or "" for _ in range(MAX_WAITING_OF_WORKSPACE)]
+    headers = {"Authorization": f"Bearer {client.config.token}"}
+    refused = requests.post(f"{client.config.host}/api/2.0/sql/statements", json=ask, headers=headers, timeout=10)
+    assert (refused.status_code, refused.json().get("error_code")) == (429, "REQUEST_LIMIT_EXCEEDED"), refused.text
+    for statement_id in started:
+        sql.cancel_execution(statement_id)
+    assert {ended(sql, statement_id).status.state for statement_id in started} == {StatementState.CANCELED}
+    assert sql.execute_statement("SELECT 1", "sandbox").status.state == StatementState.SUCCEEDED
 
 
 def test_a_statement_whose_process_died_has_failed(client: WorkspaceClient, workspace: Any, learner: Any) -> None:
