@@ -1,6 +1,7 @@
 """From a path of the Files API to the folder on disk, for a caller who may use it."""
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from django.db import close_old_connections
 
 from sandbox.catalog import access, securables, volumes
 from sandbox.catalog.models import ModelVersion, SecurableType
-from sandbox.errors import ApiError, InvalidState, NotFound, PermissionDenied
+from sandbox.errors import ApiError, InvalidParameterValue, InvalidState, NotFound, PermissionDenied
+from sandbox.files import tree
 from sandbox.files.paths import Area, split_path
 from sandbox.files.tree import Place
 from sandbox.registry import mlflow_store, version_files
@@ -90,6 +92,36 @@ def _volume_root(caller: Caller, naming: tuple[str, ...], writing: bool) -> Path
     volume = securables.find(caller.workspace, SecurableType.VOLUME, _quoted(naming))
     access.require(caller, volume, "WRITE_VOLUME" if writing else "READ_VOLUME")
     return volumes.folder_of(volume)
+
+
+def volume_files(caller: Caller, path: str, suffix: str) -> list[Path]:
+    """The file `/Volumes/…`, or those of the folder whose names end with `suffix`, by name; for reading by SQL.
+
+    Raises InvalidParameterValue (no volume's path, an empty file), NotFound, ResourceDoesNotExist, PermissionDenied.
+    """
+    area, naming, inside = split_path(path)
+    if area is not Area.VOLUMES:
+        raise InvalidParameterValue(
+            f"SQL reads files of volumes only: '/Volumes/<catalog>/<schema>/<volume>/<path>', not {path[:200]}."
+        )
+    place = Place(_volume_root(caller, naming, writing=False), inside, path.rstrip("/"))
+    try:
+        tree.check_folder(place)
+    except NotFound:
+        return [_readable(place)]
+    entries = [entry for entry in tree.list_folder(place) if not entry.is_directory and entry.name.endswith(suffix)]
+    if not entries:
+        raise NotFound(f"{place.path[:1100]} has no files *{suffix}.")
+    return [_readable(Place(place.root, (*inside, entry.name), f"{place.path}/{entry.name}")) for entry in entries]
+
+
+def _readable(place: Place) -> Path:
+    """Where the file lies; no part of the path is a link."""
+    descriptor, facts = tree.open_file(place)
+    os.close(descriptor)
+    if facts.st_size == 0:
+        raise InvalidParameterValue(f"{place.path[:1100]} is empty.")
+    return place.root.joinpath(*place.parts)
 
 
 def _version_root(caller: Caller, naming: tuple[str, ...], writing: bool) -> Path:

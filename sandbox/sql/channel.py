@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 
 FRAME = struct.Struct("!cQ")
-START, TABLES, RESULT, ROWS, CALL, ANSWER = b"S", b"T", b"R", b"A", b"C", b"V"
-"""To the child: how it begins, and the answer to a call. From it: its result, rows that belong to it (Arrow), a call."""
+START, TABLES, RESULT, ROWS, PART, CALL, ANSWER = b"S", b"T", b"R", b"A", b"P", b"C", b"V"
+"""To the child: how it begins, and the answer to a call. From it: its result, rows to be
+written and parts of a result (both Arrow), a call."""
 FILES_AT_ONCE = 200
 """The kernel takes at most 253 descriptors in one message."""
 

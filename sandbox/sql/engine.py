@@ -19,9 +19,9 @@ from sandbox.sql.dialect.translation import parse_query, translate
 from sandbox.sql.dialect_keys import key
 from sandbox.sql.job import MAX_WRITTEN_BYTES, Site, SqlRequest
 from sandbox.sql.refusals import Refused
-from sandbox.sql.results import databricks_type, text_of
+from sandbox.sql.result_rows import read_arrow, read_texts
+from sandbox.sql.results import databricks_type
 
-_BATCH_ROWS = 500
 _QUERY_WORDS = {"SELECT", "WITH", "VALUES", "FROM", "("}
 _ROW_WORDS = {"INSERT", "UPDATE", "DELETE", "MERGE"}
 _CONFIGURATION = {
@@ -101,6 +101,8 @@ class _Statement:
         with open_database() as connection:
             self._prepare(connection)
             with _soft_limit(connection, self.request["soft_timeout_s"]):
+                if self.request["arrow"]:
+                    return read_arrow(connection.sql(sql), self.request["max_rows"], self.request["max_bytes"])
                 answer = read_texts(connection.sql(sql), self.request["max_rows"], self.request["max_bytes"])
                 return {**answer, "reads": self._reads()}, []
 
@@ -213,13 +215,16 @@ def open_database() -> Any:
     return duckdb.connect(":memory:", config=_CONFIGURATION)
 
 
-def _schema(table: dict[str, Any]) -> Any:
+def _schema(table: dict[str, Any], maps: Sequence[Any]) -> Any:
+    """As the site says; of files of a volume the first one's."""
+    if not table["schema"]:
+        return pq.read_schema(pa.BufferReader(pa.py_buffer(maps[table["files"][0]])))
     return pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(table["schema"])))
 
 
 def _dataset(table: dict[str, Any], maps: Sequence[Any]) -> Any:
     """The table's files as they are; they stay compressed and are read as needed. Columns that a file lacks are null."""
-    schema = _schema(table)
+    schema = _schema(table, maps)
     buffers = [pa.py_buffer(maps[position]) for position in table["files"]]
     if not buffers:
         return schema.empty_table()
@@ -229,7 +234,7 @@ def _dataset(table: dict[str, Any], maps: Sequence[Any]) -> Any:
 
 def _numbered(table: dict[str, Any], maps: Sequence[Any]) -> Any:
     """All rows with the file and position where they lie."""
-    schema = _schema(table)
+    schema = _schema(table, maps)
     parts = []
     for number, position in enumerate(table["files"]):
         rows = pq.read_table(pa.BufferReader(pa.py_buffer(maps[position])))
@@ -256,21 +261,3 @@ def _stream(relation: Any, largest_bytes: int) -> bytes:
                     "RESOURCE_EXHAUSTED",
                 )
     return bytes(sink.getvalue())
-
-
-def read_texts(relation: Any, max_rows: int, max_bytes: int) -> dict[str, Any]:
-    """The result as texts, cut at whichever limit is reached first."""
-    columns = [
-        {"name": name, "type_name": type_name, "type_text": type_text}
-        for name, (type_name, type_text) in zip(relation.columns, map(databricks_type, relation.types), strict=True)
-    ]
-    rows: list[list[str | None]] = []
-    size_bytes = 0
-    for batch in relation.to_arrow_reader(_BATCH_ROWS):
-        values = [[text_of(value) for value in column.to_pylist()] for column in batch.columns]
-        for row in zip(*values, strict=True):
-            size_bytes += sum(len(text) for text in row if text is not None)
-            if len(rows) == max_rows or size_bytes > max_bytes:
-                return {"columns": columns, "rows": rows, "truncated": True}
-            rows.append(list(row))
-    return {"columns": columns, "rows": rows, "truncated": False}

@@ -1,8 +1,9 @@
 """The jailed side of one statement: take the files, enter the jail, read the statement, run it, send the result.
 
 What goes over the channel, in this order: the descriptors of the tables' files (to us, before the jail is entered), START (to
-us: `SqlRequest` as JSON), any number of CALLs (from us: what only the site can do) each with its ANSWER (to us), any number of
-ROWS (from us: Arrow streams) and one RESULT (from us, JSON): columns and rows, a plan, what is needed besides, or an error.
+us: `SqlRequest` as JSON), any number of CALLs (from us: what only the site can do) each with its ANSWER (to us), any number
+of ROWS or PARTs (from us: Arrow streams, to be written or to be kept) and one RESULT (from us, JSON): columns and rows, a
+plan, what is needed besides, or an error.
 """
 
 import json
@@ -45,7 +46,7 @@ class SqlRequest(TypedDict):
     max_bytes: int
     soft_timeout_s: float
     arrow: bool
-    """Also send the rows of a query as an Arrow stream."""
+    """Send the rows of a query as Arrow streams, in PARTs, and not in the RESULT."""
 
 
 class Order(TypedDict):
@@ -72,7 +73,7 @@ def serve(order: Order, descriptor: int) -> None:
         request: SqlRequest = json.loads(raw)
         answer, tables = answer_of(request, maps, Site(channel))
         for rows in tables:
-            wire.send(channel, wire.ROWS, rows)
+            wire.send(channel, wire.PART if "chunk_rows" in answer else wire.ROWS, rows)
         wire.send(channel, wire.RESULT, json.dumps(answer).encode())
     except wire.Gone:
         os._exit(1)

@@ -23,6 +23,8 @@ class SqlLimits:
 
 
 DEFAULT_LIMITS = SqlLimits()
+LINKED_LIMITS = SqlLimits(max_rows=1_000_000_000, max_bytes=512 * 1024 * 1024)
+"""For results in Arrow behind links."""
 PAGE_LIMITS = SqlLimits(soft_timeout_s=4.0, hard_timeout_s=6.0)
 """For a page that somebody waits for."""
 
@@ -51,6 +53,8 @@ class SqlResult:
     elapsed_s: float
     statement_type: str = "SELECT"
     """As in the query history: SELECT, INSERT, CREATE, …"""
+    chunk_rows: tuple[int, ...] = ()
+    """Of a result in Arrow: rows in each part; `rows` is empty then."""
 
 
 class SqlFailed(Exception):

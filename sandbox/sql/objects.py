@@ -13,6 +13,7 @@ from typing import Any
 from sandbox.catalog import access, captured, delta, functions, securables, tables
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.errors import ApiError, InvalidParameterValue, PermissionDenied, ResourceDoesNotExist
+from sandbox.files import places
 from sandbox.sql.dialect_keys import key
 from sandbox.sql.parquet import parquet_bytes
 from sandbox.workspaces.members import Caller
@@ -171,11 +172,19 @@ def _function(objects: Objects, name: str, argument: Any, via: str) -> dict[str,
     }
 
 
+def _file(objects: Objects, name: str, argument: Any, via: str) -> dict[str, Any]:
+    """Parquet files of a volume: one, or all of a folder. They are read in the jail only."""
+    first = len(objects.files)
+    objects.files += places.volume_files(objects.caller, name, ".parquet")
+    return {"kind": "table", "files": list(range(first, len(objects.files))), "schema": "", "columns": []}
+
+
 _FINDERS: dict[str, Callable[[Objects, str, Any, str], dict[str, Any]]] = {
     "table": _table,
     "target": _target,
     "changes": _changes,
     "function": _function,
+    "file": _file,
 }
 
 
@@ -187,6 +196,8 @@ def _names(noted: Any) -> list[Any]:
 def _sentence(caller: Caller, kind: str, name: str, error: ApiError) -> str:
     if isinstance(error, PermissionDenied):
         return f"[INSUFFICIENT_PERMISSIONS] Insufficient privileges: {error.message} SQLSTATE: 42501"
+    if kind == "file":
+        return f"[PATH_NOT_FOUND] {error.message} SQLSTATE: 42K03" if error.status == 404 else error.message
     if isinstance(error, ResourceDoesNotExist) and kind == "function":
         hint = " ai_query calls a serving endpoint." if name.endswith(".ai_query") else ""
         return f"[UNRESOLVED_ROUTINE] Cannot resolve routine {_ticked(name)} on search path. SQLSTATE: 42883{hint}"

@@ -25,6 +25,40 @@ def chunk_count(rows: int) -> int:
     return max(1, -(-rows // ROWS_PER_CHUNK))
 
 
+def linked_manifest(columns: list[Any], chunk_rows: list[int], chunk_bytes: list[int], *, truncated: bool) -> dict[str, Any]:
+    """ResultManifest of a result in Arrow."""
+    chunks = [_linked_info(index, chunk_rows, chunk_bytes) for index in range(len(chunk_rows))]
+    return {
+        "format": "ARROW_STREAM",
+        "schema": {"column_count": len(columns), "columns": columns},
+        "total_chunk_count": len(chunks),
+        "chunks": chunks,
+        "total_row_count": sum(chunk_rows),
+        "total_byte_count": sum(chunk_bytes),
+        "truncated": truncated,
+    }
+
+
+def linked_chunk(
+    statement_id: str, chunk_rows: list[int], chunk_bytes: list[int], index: int, link: dict[str, Any]
+) -> dict[str, Any]:
+    """ResultData with the link to one chunk."""
+    info: dict[str, Any] = _linked_info(index, chunk_rows, chunk_bytes) | link
+    if index + 1 < len(chunk_rows):
+        info["next_chunk_index"] = index + 1
+        info["next_chunk_internal_link"] = f"/api/2.0/sql/statements/{statement_id}/result/chunks/{index + 1}"
+    return {"external_links": [info]}
+
+
+def _linked_info(index: int, chunk_rows: list[int], chunk_bytes: list[int]) -> dict[str, Any]:
+    return {
+        "chunk_index": index,
+        "row_offset": sum(chunk_rows[:index]),
+        "row_count": chunk_rows[index],
+        "byte_count": chunk_bytes[index],
+    }
+
+
 def _chunk_info(index: int, rows: int) -> dict[str, int]:
     offset = index * ROWS_PER_CHUNK
     return {"chunk_index": index, "row_offset": offset, "row_count": min(ROWS_PER_CHUNK, rows - offset)}

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -71,10 +72,12 @@ def run_statement(
     schema: str = "default",
     stop: Stop | None = None,
     started: Callable[[], None] = lambda: None,
+    keep: Callable[[bytes], None] | None = None,
 ) -> SqlResult:
     """Run one statement with the caller's privileges. Raises SqlFailed, SqlCanceled.
 
     `catalog` and `schema` complete names (None: the workspace's own catalog). `started` is called when a slot was free.
+    With `keep`, a query's rows go there as Arrow streams, part by part, and not into the result.
     """
     began = time.monotonic()
     if len(sql.encode("utf-8", "replace")) > MAX_STATEMENT_BYTES:
@@ -90,13 +93,13 @@ def run_statement(
         max_rows=limits.max_rows,
         max_bytes=limits.max_bytes,
         soft_timeout_s=limits.soft_timeout_s,
-        arrow=False,
+        arrow=keep is not None,
     )
     if not _slots.acquire(timeout=SLOT_TIMEOUT_S):
         raise SqlFailed("Too many statements are running. Please try again in a moment.", "TEMPORARILY_UNAVAILABLE")
     try:
         started()
-        return _with_attempts(_Run(caller, request, limits, stop, began))
+        return _with_attempts(_Run(caller, request, limits, stop, began, keep))
     finally:
         _slots.release()
 
@@ -116,8 +119,17 @@ def _with_attempts(run: "_Run") -> SqlResult:
 class _Run:
     """One statement, from its text to its result."""
 
-    def __init__(self, caller: Caller, request: SqlRequest, limits: SqlLimits, stop: Stop, began: float) -> None:
-        self.caller, self.request, self.limits, self.stop, self.began = caller, request, limits, stop, began
+    def __init__(
+        self,
+        caller: Caller,
+        request: SqlRequest,
+        limits: SqlLimits,
+        stop: Stop,
+        began: float,
+        keep: Callable[[bytes], None] | None,
+    ) -> None:
+        self.caller, self.request, self.limits, self.stop, self.began, self.keep = caller, request, limits, stop, began, keep
+        self.parts = self.part_bytes = 0
 
     def result(self) -> SqlResult:
         objects = Objects(self.caller)
@@ -136,7 +148,8 @@ class _Run:
     def _finish(self, answer: dict[str, Any], streams: list[bytes], objects: Objects) -> SqlResult:
         if "plan" not in answer:
             columns = tuple(SqlColumn(**column) for column in answer["columns"])
-            return self._shown(columns, answer["rows"], bool(answer["truncated"]), "SELECT")
+            result = self._shown(columns, answer["rows"], bool(answer["truncated"]), "SELECT")
+            return replace(result, chunk_rows=self._kept(answer)) if self.keep else result
         plan = answer["plan"]
         tables = {name: _table_of(content) for name, content in zip(plan.get("rows", []), streams, strict=True)}
         done = plans.carry_out(self.caller, plan, tables, objects, self.request)
@@ -149,6 +162,13 @@ class _Run:
         return self._shown(
             done.columns, done.rows[: self.limits.max_rows], len(done.rows) > self.limits.max_rows, done.statement_type
         )
+
+    def _kept(self, answer: dict[str, Any]) -> tuple[int, ...]:
+        """Rows of each part that was kept."""
+        counts = tuple(int(each) for each in answer["chunk_rows"])
+        if len(counts) != self.parts:
+            raise SqlFailed("The rows of the statement could not be read.", "INTERNAL_ERROR")
+        return counts
 
     def _note_lineage(self, sources: list[str], target: str) -> None:
         for source in sources:
@@ -184,16 +204,22 @@ class _Run:
         streams: list[bytes] = []
         helper = calls.Calls(self.caller, objects, self.stop)
         while True:
-            kind, content = channel.receive(child.channel, _largest_frame(self.limits), deadline_s)
+            kind, content = channel.receive(child.channel, self._largest_frame(), deadline_s)
             if kind == channel.RESULT:
                 answer: dict[str, Any] = json.loads(content)
                 return answer, streams
             if kind == channel.ROWS and sum(map(len, streams)) + len(content) <= MAX_WRITTEN_BYTES + MIB:
                 streams.append(content)
+            elif kind == channel.PART and self.keep and self.part_bytes + len(content) <= self.limits.max_bytes + MIB:
+                self.parts, self.part_bytes = self.parts + 1, self.part_bytes + len(content)
+                self.keep(content)
             elif kind == channel.CALL:
                 channel.send(child.channel, channel.ANSWER, helper.answer(content, deadline_s), deadline_s)
             else:
                 raise channel.TooMuch
+
+    def _largest_frame(self) -> int:
+        return max(0 if self.keep else 4 * self.limits.max_bytes, MAX_WRITTEN_BYTES) + MIB
 
     def _why(self, child: Child, trouble: Exception) -> Exception:
         """How a process ended that gave no result."""
@@ -208,10 +234,6 @@ class _Run:
         if number == signal.SIGXCPU:
             return SqlFailed(_TOO_LONG, "DEADLINE_EXCEEDED")
         return SqlFailed(_TOO_LARGE, "RESOURCE_EXHAUSTED")
-
-
-def _largest_frame(limits: SqlLimits) -> int:
-    return max(4 * limits.max_bytes + MIB, MAX_WRITTEN_BYTES + MIB)
 
 
 def _table_of(stream: bytes) -> Any:

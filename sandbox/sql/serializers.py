@@ -31,15 +31,14 @@ class ExecuteStatementBody(serializers.Serializer[Any]):
             raise serializers.ValidationError(f"'{value}' is not 0s or a time between 5s and 50s.")
         return value
 
-    def validate_disposition(self, value: str) -> str:
-        if value != "INLINE":
-            raise serializers.ValidationError(f"'{value}' is not available here; use INLINE, which gives results in chunks.")
-        return value
-
-    def validate_format(self, value: str) -> str:
-        if value != "JSON_ARRAY":
-            raise serializers.ValidationError(f"'{value}' is not available here; use JSON_ARRAY.")
-        return value
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        asked = (attrs["disposition"], attrs["format"])
+        if asked not in {("INLINE", "JSON_ARRAY"), ("EXTERNAL_LINKS", "ARROW_STREAM")}:
+            raise serializers.ValidationError(
+                f"Disposition '{asked[0]}' with format '{asked[1]}' is not available here; use INLINE with JSON_ARRAY, or "
+                "EXTERNAL_LINKS with ARROW_STREAM."
+            )
+        return attrs
 
 
 class HistoryQuery(serializers.Serializer[Any]):

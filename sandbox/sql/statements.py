@@ -18,8 +18,9 @@ from django.db import connections
 
 from sandbox.errors import RequestLimitExceeded, ResourceDoesNotExist
 from sandbox.sql import children, kept, responses
+from sandbox.sql import linked as files
 from sandbox.sql.job import ParameterValue
-from sandbox.sql.limits import DEFAULT_LIMITS, SqlCanceled, SqlColumn, SqlFailed, SqlLimits, SqlResult
+from sandbox.sql.limits import DEFAULT_LIMITS, LINKED_LIMITS, SqlCanceled, SqlColumn, SqlFailed, SqlLimits, SqlResult
 from sandbox.sql.run import STATEMENTS_AT_ONCE, Stop, run_statement
 from sandbox.sql.warehouses import WAREHOUSE_ID
 from sandbox.workspaces.members import Caller
@@ -64,20 +65,30 @@ def execute(
     byte_limit: int | None = None,
     wait_timeout_s: float = 10.0,
     on_wait_timeout: str = "CONTINUE",
+    linked: bool = False,
+    base: str = "",
 ) -> dict[str, Any]:
     """Submit, and wait up to `wait_timeout_s` (0: not at all); the StatementResponse by then.
 
-    `on_wait_timeout` is CONTINUE or CANCEL. A statement that failed is an answer too. Raises RequestLimitExceeded.
+    `on_wait_timeout` is CONTINUE or CANCEL. With `linked` a query's rows come as Arrow behind links that begin with `base`.
+    A statement that failed is an answer too. Raises RequestLimitExceeded.
     """
     statement_id = submit(
-        caller, statement, catalog=catalog, schema=schema, parameters=parameters, row_limit=row_limit, byte_limit=byte_limit
+        caller,
+        statement,
+        catalog=catalog,
+        schema=schema,
+        parameters=parameters,
+        row_limit=row_limit,
+        byte_limit=byte_limit,
+        linked=linked,
     )
     wait(statement_id, wait_timeout_s)
-    response = get(caller, statement_id)
+    response = get(caller, statement_id, base=base)
     if wait_timeout_s and on_wait_timeout == "CANCEL" and response["status"]["state"] not in ENDED:
         cancel(caller, statement_id)
         wait(statement_id, CANCEL_TIMEOUT_S)
-        response = get(caller, statement_id)
+        response = get(caller, statement_id, base=base)
     return response
 
 
@@ -90,14 +101,17 @@ def submit(
     parameters: Sequence[ParameterValue] = (),
     row_limit: int | None = None,
     byte_limit: int | None = None,
+    linked: bool = False,
 ) -> str:
     """Have the statement run, and return its id at once. `catalog` None is the workspace's own. Raises RequestLimitExceeded."""
+    most = LINKED_LIMITS if linked else DEFAULT_LIMITS
     limits = SqlLimits(
-        max_rows=min(row_limit or DEFAULT_LIMITS.max_rows, DEFAULT_LIMITS.max_rows),
-        max_bytes=min(byte_limit or DEFAULT_LIMITS.max_bytes, DEFAULT_LIMITS.max_bytes),
+        max_rows=min(row_limit or most.max_rows, most.max_rows), max_bytes=min(byte_limit or most.max_bytes, most.max_bytes)
     )
     arguments = {"catalog": catalog, "schema": schema, "parameters": list(parameters), "limits": limits}
     live = _Live(caller, str(uuid.uuid4()), statement, arguments, _now_ms())
+    if linked:
+        arguments["keep"] = files.keeper(caller.workspace.id, caller.user.pk, live.statement_id)
     with _lock:
         own = sum(each.caller.workspace.id == caller.workspace.id for each in _live.values())
         if len(_live) >= MAX_WAITING or own >= MAX_WAITING_OF_WORKSPACE:
@@ -118,23 +132,34 @@ def wait(statement_id: str, timeout_s: float) -> None:
         live.ended.wait(timeout_s)
 
 
-def get(caller: Caller, statement_id: str) -> dict[str, Any]:
+def get(caller: Caller, statement_id: str, *, base: str = "") -> dict[str, Any]:
     """The StatementResponse, with the first chunk when it SUCCEEDED. Raises ResourceDoesNotExist, also after an hour."""
     found = _own(caller, statement_id)
     response: dict[str, Any] = {"statement_id": statement_id, "status": found["status"]}
     if "columns" not in found:
         return response
+    if found.get("chunk_rows"):
+        shape = (found["chunk_rows"], found["chunk_bytes"])
+        manifest = responses.linked_manifest(found["columns"], *shape, truncated=found["truncated"])
+        return {**response, "manifest": manifest, "result": _linked(caller, statement_id, found, 0, base)}
     manifest = responses.manifest(found["columns"], len(found["rows"]), truncated=found["truncated"])
     return {**response, "manifest": manifest, "result": responses.chunk(statement_id, found["rows"], 0)}
 
 
-def get_chunk(caller: Caller, statement_id: str, chunk_index: int) -> dict[str, Any]:
+def get_chunk(caller: Caller, statement_id: str, chunk_index: int, *, base: str = "") -> dict[str, Any]:
     """One part of the rows (`responses.ROWS_PER_CHUNK`), and where the next one is. Raises ResourceDoesNotExist."""
     found = _own(caller, statement_id)
-    rows = found.get("rows")
+    if 0 <= chunk_index < len(found.get("chunk_rows", [])):
+        return _linked(caller, statement_id, found, chunk_index, base)
+    rows = None if found.get("chunk_rows") else found.get("rows")
     if rows is None or not 0 <= chunk_index < responses.chunk_count(len(rows)):
         raise ResourceDoesNotExist(f"The statement {statement_id[:100]} has no chunk {chunk_index}.")
     return responses.chunk(statement_id, rows, chunk_index)
+
+
+def _linked(caller: Caller, statement_id: str, found: dict[str, Any], index: int, base: str) -> dict[str, Any]:
+    address = files.link(base, caller.workspace.id, caller.user.pk, statement_id, index)
+    return responses.linked_chunk(statement_id, found["chunk_rows"], found["chunk_bytes"], index, address)
 
 
 def result_of(caller: Caller, statement_id: str) -> SqlResult | None:
@@ -210,6 +235,8 @@ def _run(live: _Live) -> None:
         outcome = {
             "columns": [responses.column_info(position, column) for position, column in enumerate(result.columns)],
             "rows": list(result.rows),
+            "chunk_rows": list(result.chunk_rows),
+            "chunk_bytes": files.sizes(live.caller.workspace.id, live.caller.user.pk, live.statement_id, len(result.chunk_rows)),
             "truncated": result.truncated,
             "statement_type": result.statement_type,
         }
@@ -251,7 +278,7 @@ def _entry(live: _Live, status: dict[str, Any], outcome: dict[str, Any]) -> dict
         "statement_type": outcome.get("statement_type", ""),
         "submitted_ms": live.submitted_ms,
         "duration_ms": outcome["duration_ms"],
-        "rows": len(outcome.get("rows", [])),
+        "rows": sum(outcome.get("chunk_rows", [])) or len(outcome.get("rows", [])),
         "warehouse_id": WAREHOUSE_ID,
     }
 

@@ -1,11 +1,12 @@
 """REST views of the SQL Statement Execution, Query History and SQL Warehouses APIs."""
 
-from rest_framework.decorators import api_view, permission_classes
+from django.http import HttpResponse
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sandbox.authentication import WorkspaceMember, caller_of
-from sandbox.sql import query_history, statements, warehouses
+from sandbox.sql import linked, query_history, statements, warehouses
 from sandbox.sql.serializers import ExecuteStatementBody, HistoryQuery
 
 
@@ -29,6 +30,8 @@ def execute_statement(request: Request) -> Response:
             byte_limit=asked["byte_limit"],
             wait_timeout_s=int(asked["wait_timeout"].removesuffix("s")),
             on_wait_timeout=asked["on_wait_timeout"],
+            linked=asked["disposition"] == "EXTERNAL_LINKS",
+            base=linked.base_of(request),
         )
     )
 
@@ -36,7 +39,7 @@ def execute_statement(request: Request) -> Response:
 @api_view(["GET"])
 @permission_classes([WorkspaceMember])
 def get_statement(request: Request, statement_id: str) -> Response:
-    return Response(statements.get(caller_of(request), statement_id))
+    return Response(statements.get(caller_of(request), statement_id, base=linked.base_of(request)))
 
 
 @api_view(["POST"])
@@ -49,7 +52,15 @@ def cancel_statement(request: Request, statement_id: str) -> Response:
 @api_view(["GET"])
 @permission_classes([WorkspaceMember])
 def get_statement_chunk(request: Request, statement_id: str, chunk_index: int) -> Response:
-    return Response(statements.get_chunk(caller_of(request), statement_id, chunk_index))
+    return Response(statements.get_chunk(caller_of(request), statement_id, chunk_index, base=linked.base_of(request)))
+
+
+@api_view(["GET"])
+@authentication_classes([])
+@permission_classes([])
+def get_linked_result(request: Request, token: str) -> HttpResponse:
+    """One part of a result in Arrow, for whoever has the link, as with a presigned address of cloud storage."""
+    return HttpResponse(linked.read(token), content_type="application/vnd.apache.arrow.stream")
 
 
 @api_view(["GET"])

@@ -30,7 +30,7 @@ UNTYPED = frozenset(_UNTYPED_NAMES.split())
 """Functions that sqlglot has no class for, by their Databricks name; DuckDB knows them, or the translation does."""
 
 HINTS = {
-    "read_files": "SQL here reads the tables of your workspace and no files.",
+    "read_files": "Read Parquet files with SELECT * FROM parquet.`/Volumes/<catalog>/<schema>/<volume>/<path>`.",
     "schema_of_json": "Write the schema out, as in from_json(request, 'struct<inputs: array<double>>').",
     "json_tuple": "Use request:field or get_json_object(request, '$.field') instead.",
     "variant_get": "Use request:field::type instead.",

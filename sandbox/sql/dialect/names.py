@@ -72,7 +72,10 @@ def _resolve_table(node: exp.Table, parts: list[str], scope: Scope, later: dict[
         kind, argument = "target", None
     else:
         kind, argument = "table", _version(node, scope)
-    name = scope.full_name(parts)
+    if kind == "table" and len(parts) == 2 and parts[1].startswith("/"):
+        kind, name = "file", _file(parts)
+    else:
+        name = scope.full_name(parts)
     found = scope.find(kind, name, argument)
     alias = node.args.get("alias")
     if not node.alias:
@@ -87,6 +90,13 @@ def _resolve_table(node: exp.Table, parts: list[str], scope: Scope, later: dict[
     node.set("this", exp.to_identifier(put, quoted=True))
     for part in ("db", "catalog", "version", "when"):
         node.set(part, None)
+
+
+def _file(parts: list[str]) -> str:
+    """The path in parquet.`/Volumes/…`. Raises Refused for another format."""
+    if parts[0].lower() != "parquet":
+        raise Refused(f"Files are read as parquet.`/Volumes/<catalog>/<schema>/<volume>/<path>` here, not as {parts[0][:40]}.")
+    return parts[1]
 
 
 def _is_target(node: exp.Table) -> bool:

@@ -1,7 +1,8 @@
 """What the names in a statement stand for, and what of it the statement turned out to need.
 
 `objects` maps `key(kind, name, argument, via)` to a dict with `kind`:
-- table: `files` (positions among the files handed over), `file_names`, `columns` ([name, type text]), `version`
+- table: `files` (positions among the files handed over), `schema` (hex of an Arrow schema; "": that of the first file), `columns`
+  ([name, type text])
 - view: `text`, `catalog`, `schema`
 - function: `language`, `parameters` ([name, type text, default or null]), `returns`, `definition`, `catalog`, `schema`
 - error: `message`, `error_code`
