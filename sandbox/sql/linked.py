@@ -57,7 +57,8 @@ def read(token: str) -> bytes:
     """The part that a link names. Raises ResourceDoesNotExist when the link is over, not ours, or the result is forgotten."""
     try:
         workspace_id, user_id, statement_id, index = signing.loads(token, salt=_SALT, max_age=VALID_S)
-        return (_root(workspace_id, user_id) / statement_id / str(index)).read_bytes()
+        part = _root(str(workspace_id), int(user_id)) / str(statement_id) / str(index)
+        return part.read_bytes()
     except (signing.BadSignature, FileNotFoundError):
         raise ResourceDoesNotExist("The link of the result has expired. Get the statement's chunk again for a new one.") from None
 

@@ -108,7 +108,7 @@ def submit(
     limits = SqlLimits(
         max_rows=min(row_limit or most.max_rows, most.max_rows), max_bytes=min(byte_limit or most.max_bytes, most.max_bytes)
     )
-    arguments = {"catalog": catalog, "schema": schema, "parameters": list(parameters), "limits": limits}
+    arguments: dict[str, Any] = {"catalog": catalog, "schema": schema, "parameters": list(parameters), "limits": limits}
     live = _Live(caller, str(uuid.uuid4()), statement, arguments, _now_ms())
     if linked:
         arguments["keep"] = files.keeper(caller.workspace.id, caller.user.pk, live.statement_id)

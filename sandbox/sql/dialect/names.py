@@ -72,8 +72,8 @@ def _resolve_table(node: exp.Table, parts: list[str], scope: Scope, later: dict[
         kind, argument = "target", None
     else:
         kind, argument = "table", _version(node, scope)
-    if kind == "table" and len(parts) == 2 and parts[1].startswith("/"):
-        kind, name = "file", _file(parts)
+    if kind == "table" and len(parts) == 2 and parts[0].lower() == "parquet" and parts[1].startswith("/"):
+        kind, name = "file", parts[1]
     else:
         name = scope.full_name(parts)
     found = scope.find(kind, name, argument)
@@ -90,13 +90,6 @@ def _resolve_table(node: exp.Table, parts: list[str], scope: Scope, later: dict[
     node.set("this", exp.to_identifier(put, quoted=True))
     for part in ("db", "catalog", "version", "when"):
         node.set(part, None)
-
-
-def _file(parts: list[str]) -> str:
-    """The path in parquet.`/Volumes/…`. Raises Refused for another format."""
-    if parts[0].lower() != "parquet":
-        raise Refused(f"Files are read as parquet.`/Volumes/<catalog>/<schema>/<volume>/<path>` here, not as {parts[0][:40]}.")
-    return parts[1]
 
 
 def _is_target(node: exp.Table) -> bool:
