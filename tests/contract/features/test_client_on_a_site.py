@@ -138,7 +138,7 @@ def test_a_model_is_logged_with_its_features_and_scored(fe: FeatureEngineeringCl
             registered_model_name="main.default.fe_model",
             pip_requirements=["scikit-learn"],
         )
-    assert (logged.registered_model_version, logged.metadata) == (1, {"feature_spec": "feature_spec.json"})
+    assert (logged.registered_model_version, logged.metadata) == ("1", {"feature_spec": "feature_spec.json"})
     assert [column.name for column in logged.signature.inputs] == inputs
     uri = "models:/main.default.fe_model/1"
     scored = fe.score_batch(model_uri=uri, df=data[["customer", "visits"]]).toPandas()

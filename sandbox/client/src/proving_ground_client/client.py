@@ -18,8 +18,8 @@ from databricks.sdk.service.ml import OnlineStore, PublishSpec, PublishSpecPubli
 from proving_ground_client import models
 from proving_ground_client.entities import Feature, FeatureLookup
 from proving_ground_client.frames import Frame, arrow_of
-from proving_ground_client.site import Site, Table, dotted, quoted
-from proving_ground_client.spec import Spec, build
+from proving_ground_client.site import Site, Table, dotted
+from proving_ground_client.spec import Spec, build, features_of
 from proving_ground_client.tables import create, write
 from proving_ground_client.training_set import TrainingSet
 from proving_ground_client.types import sql_type
@@ -214,11 +214,10 @@ class FeatureEngineeringClient:
         return [lookup.renames.get(name, name) for name in names]
 
     def _features_of(self, feature_spec: str) -> list[Feature]:
-        raise ValueError(f"Training sets from a feature spec ('{feature_spec}') are not offered yet; name feature_lookups.")
+        """What the look-ups and functions of a feature spec were made from."""
+        found = self._site.workspace.functions.get(self._site.full_name(feature_spec))
+        return features_of(Spec.from_json(str(found.routine_definition)))
 
 
 def _text(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-__all__ = ["FeatureEngineeringClient", "quoted"]

@@ -127,6 +127,6 @@ def _spec_of(folder: Path, model_uri: str) -> Spec:
         return Spec.from_json((folder / FILE_NAME).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         raise ValueError(
-            f"The model {model_uri} was not logged with FeatureEngineeringClient.log_model and a training set, so it has no features "
-            "to look up. Use mlflow.pyfunc.load_model(…).predict(…)."
+            f"The model {model_uri} was not logged with FeatureEngineeringClient.log_model and a training set, so it has no "
+            "features to look up. Use mlflow.pyfunc.load_model(…).predict(…)."
         ) from None

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import requests
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import DatabricksError, NotFound, ResourceAlreadyExists
+from databricks.sdk.errors import NotFound, ResourceAlreadyExists
 from databricks.sdk.service.catalog import VolumeType
 from databricks.sdk.service.sql import Disposition, Format, StatementResponse, StatementState
 
@@ -155,7 +155,7 @@ class Site:
         finally:
             for path in paths:
                 self.workspace.files.delete(path)
-            with suppress(DatabricksError):  # nothing was uploaded
+            with suppress(NotFound):  # nothing was uploaded
                 self.workspace.files.delete_directory(folder)
 
 

@@ -121,6 +121,26 @@ def build(
     return Spec(tuple(columns), tuple(lookups), tuple(functions), excluded, label or "")
 
 
+def features_of(spec: Spec) -> list[Feature]:
+    """Look-ups and functions as they are described to a client."""
+    lookups = [
+        FeatureLookup(
+            each.table,
+            list(each.keys.values()),
+            feature_names=list(each.features),
+            rename_outputs={theirs: ours for theirs, ours in each.features.items() if theirs != ours},
+            timestamp_lookup_key=each.timestamp_key or None,
+            lookback_window=None if each.lookback_s is None else timedelta(seconds=each.lookback_s),
+            default_values=each.defaults or None,
+        )
+        for each in spec.lookups
+    ]
+    functions = [
+        FeatureFunction(udf_name=each.name, input_bindings=each.bindings, output_name=each.output) for each in spec.functions
+    ]
+    return [*lookups, *functions]
+
+
 def _lookup(feature: FeatureLookup, table: Table, data: Mapping[str, str]) -> Lookup:
     if not table.primary_keys:
         raise ValueError(f"'{table.full_name}' is no feature table: it has no primary key constraint.")

@@ -1,11 +1,12 @@
 """SQL type texts of Arrow columns."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as kinds
 
-_SIMPLE = (
+_SIMPLE: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (kinds.is_boolean, "boolean"),
     (kinds.is_int8, "tinyint"),
     (lambda kind: kinds.is_int16(kind) or kinds.is_uint8(kind), "smallint"),
@@ -40,7 +41,7 @@ def sql_type(kind: Any, name: str) -> str:
 
 def is_comparable(one: Any, other: Any) -> bool:
     """Whether values of the two types can be equal as keys: both numbers, both texts, both times, or the same type."""
-    families = (
+    families: tuple[Callable[[Any], bool], ...] = (
         lambda kind: kinds.is_integer(kind) or kinds.is_floating(kind) or kinds.is_decimal(kind),
         lambda kind: kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind),
         lambda kind: kinds.is_timestamp(kind) or kinds.is_date(kind),

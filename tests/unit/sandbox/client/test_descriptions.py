@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
-SOURCE = str(Path(__file__).resolve().parents[4] / "sandbox" / "client" / "src")
 from proving_ground_client import FeatureLookup, Frame
 from proving_ground_client.frames import arrow_of
+
+SOURCE = str(Path(__file__).resolve().parents[4] / "sandbox" / "client" / "src")
 
 
 @pytest.mark.parametrize(
