@@ -114,8 +114,6 @@ def _table(objects: Objects, name: str, argument: Any, via: str) -> dict[str, An
 
 def _system_rows(caller: Caller, name: str) -> Any:
     """Rows of a system or information_schema table; None when the name is no such table's."""
-    if name.count(".") != 2:  # a part in backticks with a dot in it
-        raise ResourceDoesNotExist(f"Table '{name[:200]}' does not exist.")
     catalog, schema, _ = name.split(".")
     if catalog != "system" and schema != "information_schema":
         return None

@@ -21,12 +21,12 @@ MAX_DEPTH = 8
 
 
 def require_no_periods(parts: Sequence[str]) -> None:
-    """Raises Refused for a quoted part with a period in it, as in `a.b` or parquet.`/Volumes/x.parquet`: no object has one."""
+    """Raises Refused for a quoted part with a period in it, as in `a.b` or csv.`/Volumes/x.csv`: no object has one."""
     for part in parts:
         if "." in part:
             raise Refused(
                 f"`{part[:200]}` cannot be part of a name, because it holds a period: a name is catalog.schema.name. "
-                "Files cannot be queried by their path here; put the rows into a table."
+                "Of files only those of volumes that are Parquet are queried by their path: parquet.`/Volumes/…`."
             )
 
 

@@ -101,7 +101,7 @@ def test_sql_reads_parquet_files_of_a_volume(w: Any, numbers: pa.Table, client_o
         f"parquet.`{folder}/notes.txt`": "arquet",
         "parquet.`/etc/passwd`": "/etc/passwd",
         f"parquet.`{folder}/../../../x`": "",
-        f"csv.`{folder}/notes.txt`": "TABLE_OR_VIEW_NOT_FOUND",
+        f"csv.`{folder}/notes.txt`": "holds a period",
         "parquet.`/Models/main/default/m/1`": "volumes only",
     }
     for source, sentence in refused.items():
