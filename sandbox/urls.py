@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from sandbox.client_wheel import client_wheel
 from sandbox.console.operate_views import operate
 
 urlpatterns = [
@@ -13,5 +14,6 @@ urlpatterns = [
     path("", include("sandbox.sql.urls")),
     path("", include("sandbox.features.urls")),
     path("sandbox/", include("sandbox.console.urls")),
+    path("client/<str:name>", client_wheel, name="client_wheel"),
     path("operate/", operate, name="operate"),
 ]

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from sandbox import client_wheel
 from sandbox.errors import ResourceAlreadyExists, ResourceDoesNotExist
 from sandbox.workspaces import operations, secret_store
 from sandbox.workspaces.inputs import SecretInput, TokenInput
@@ -26,7 +27,7 @@ from sandbox.workspaces.sessions import admin_workspace_of, choose_workspace, us
 def tokens(request: HttpRequest) -> HttpResponse:
     """The list, and a new token: its plain text is in this one answer and nowhere else."""
     token_input = TokenInput(request.POST or None)
-    context: dict[str, Any] = {"input": token_input}
+    context: dict[str, Any] = {"input": token_input, "client_file": client_wheel.file_name()}
     status = 200
     if request.method == "POST":
         if token_input.is_valid():
