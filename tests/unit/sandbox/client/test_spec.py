@@ -4,6 +4,7 @@ from typing import Any
 
 from proving_ground_client.entities import FeatureFunction, FeatureLookup
 from proving_ground_client.spec import Column, Function, Lookup, Spec, features_of
+
 from sandbox.features.spec import FeatureSpec
 
 SPEC = Spec(
