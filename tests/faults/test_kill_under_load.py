@@ -43,7 +43,9 @@ def state(stack: Stack) -> Iterator[Any]:
 
 def replica_pid(state: Any) -> int:
     """The Celery worker of the endpoint's one replica."""
-    found = [orjson.loads(value) for key in state.scan_iter("live:replicas:*") for value in state.hvals(key)]
+    (endpoint,) = [orjson.loads(state.get(key)) for key in state.scan_iter(f"live:endpoint:*:{ENDPOINT}")]
+    entities = [each["entity_id"] for each in endpoint["entities"]]
+    found = [orjson.loads(value) for entity in entities for value in state.hvals(f"live:replicas:{entity}")]
     assert len(found) == 1, found
     return int(found[0]["pid"])
 

@@ -68,7 +68,8 @@ async def test_it_joins_takes_its_share_and_dies_under_load(stack: Stack) -> Non
         await asyncio.to_thread(deploy, client, SPREAD, workload_size="Medium")
         (spread,) = entity_ids(stack, SPREAD)
         assert nodes_of(stack, spread) == {"node-1": 1, JOINED: 1}
-        assert model_files(node.data_dir) == 1  # fetched by its content's hash, not from a shared disk
+        # fetched by its content's hash, not from a shared disk; what else the site serves may have moved there too
+        assert model_files(node.data_dir) >= 1
 
         async with (
             Load(f"{stack.url}/serving-endpoints/{SPREAD}/invocations", token, "spread") as shared,
