@@ -68,6 +68,8 @@ CATALOG_PAGES = (
     "/sandbox/models/",
     f"/sandbox/models/{MODEL}/",
     f"/sandbox/models/{MODEL}/versions/1/",
+    "/sandbox/sql/",
+    "/sandbox/sql/?example=history",
 )
 
 
