@@ -83,7 +83,7 @@ def begin_with_an_example(page: Page) -> None:
 
 def draw_a_chart(page: Page) -> None:
     page.get_by_role("tab", name="Chart").click()
-    expect(page.locator("#sql-chart canvas")).to_be_visible()
+    expect(page.locator("#sql-chart canvas")).to_be_visible(timeout=WITHIN_MS)
     page.get_by_label("Y", exact=True).select_option(label="spent")
     page.get_by_label("Group by").select_option(label="Nothing")
     numbers = [row.split("\t") for row in page.locator("[data-chart-table] tbody tr").all_inner_texts()]
