@@ -31,9 +31,17 @@ class SandboxConfig(AppConfig):
 
 
 def _check_function(caller: "Caller", definition: "Definition") -> None:
+    from sandbox.catalog.functions import FEATURE_SPEC
+    from sandbox.errors import InvalidParameterValue
+    from sandbox.features.spec import FeatureSpec, SpecError
     from sandbox.sql.function_check import check
 
-    check(caller, definition)
+    if definition.language != FEATURE_SPEC:
+        return check(caller, definition)
+    try:
+        FeatureSpec.from_json(definition.body)
+    except SpecError as error:
+        raise InvalidParameterValue(f"The feature spec cannot be created. {error}") from None
 
 
 def _served_entities() -> "SystemTable":

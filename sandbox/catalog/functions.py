@@ -15,7 +15,8 @@ from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
 
 FUNCTION = SecurableType.FUNCTION
-SQL, PYTHON = "SQL", "PYTHON"
+SQL, PYTHON, FEATURE_SPEC = "SQL", "PYTHON", "FEATURE_SPEC"
+"""A feature spec is kept among the functions, as there, and cannot be called [docs: Feature Serving endpoints]."""
 MAX_PARAMETERS = 256
 MAX_DEFINITION_CHARACTERS = 1_000_000
 TABLE_TYPE = "table"
@@ -37,9 +38,9 @@ class Definition:
     """What a function is: CREATE FUNCTION taken apart."""
 
     language: str
-    """SQL or PYTHON."""
+    """SQL, PYTHON or FEATURE_SPEC."""
     body: str
-    """Python source, or the SQL expression or query after RETURN."""
+    """Python source, the SQL expression or query after RETURN, or the JSON of a feature spec."""
     parameters: tuple[Parameter, ...]
     return_type_text: str
     is_deterministic: bool = True
@@ -126,7 +127,7 @@ def _replace(caller: Caller, function: Securable, detail: FunctionDetail, commen
 
 
 def _detail(definition: Definition) -> FunctionDetail:
-    if definition.language not in (SQL, PYTHON):
+    if definition.language not in (SQL, PYTHON, FEATURE_SPEC):
         raise InvalidParameterValue(f"The language '{definition.language[:50]}' is not offered; functions are SQL or PYTHON.")
     if len(definition.body) > MAX_DEFINITION_CHARACTERS:
         raise InvalidParameterValue(f"The function's body has more than {MAX_DEFINITION_CHARACTERS} characters.")

@@ -101,7 +101,7 @@ def _columns(caller: Caller, catalog: str | None) -> Iterator[Row]:
 def _routines(caller: Caller, catalog: str | None) -> Iterator[Row]:
     for each in _visible(caller, SecurableType.FUNCTION, catalog).select_related("function"):
         detail = each.function
-        is_python = detail.language == "PYTHON"
+        is_external = detail.language != "SQL"
         yield {
             **_named(each, "specific_catalog", "specific_schema", "specific_name"),
             **_named(each, "routine_catalog", "routine_schema", "routine_name"),
@@ -109,9 +109,9 @@ def _routines(caller: Caller, catalog: str | None) -> Iterator[Row]:
             "routine_type": "FUNCTION",
             "data_type": detail.return_type_name,
             "full_data_type": detail.return_type_text,
-            "routine_body": "EXTERNAL" if is_python else "SQL",
+            "routine_body": "EXTERNAL" if is_external else "SQL",
             "routine_definition": detail.definition,
-            "external_language": "PYTHON" if is_python else None,
+            "external_language": detail.language if is_external else None,
             "is_deterministic": "YES" if detail.is_deterministic else "NO",
             "is_null_call": "NO",
             "security_type": "DEFINER",

@@ -177,15 +177,17 @@ def _tagged(caller: Caller, entity_type: str, entity_name: str) -> tuple[Securab
 
 
 def _definition(body: dict[str, Any]) -> Definition:
-    is_python = body["routine_body"] == "EXTERNAL"
-    if is_python and body.get("external_language", "Python").upper() != "PYTHON":
-        raise InvalidParameterValue(f"external_language must be Python, not '{body['external_language'][:50]}'.")
+    language = functions.SQL
+    if body["routine_body"] == "EXTERNAL":
+        language = body.get("external_language", "Python").upper()
+        if language not in (functions.PYTHON, functions.FEATURE_SPEC):
+            raise InvalidParameterValue(f"external_language must be Python, not '{body['external_language'][:50]}'.")
     parameters = tuple(
         Parameter(each["name"], each["type_text"], each.get("parameter_default"), each.get("comment", ""))
         for each in body.get("input_params", {}).get("parameters", [])
     )
     return Definition(
-        language=functions.PYTHON if is_python else functions.SQL,
+        language=language,
         body=body["routine_definition"],
         parameters=parameters,
         return_type_text=_return_type(body),

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from sandbox.catalog.column_types import delta_type
+from sandbox.catalog.functions import PYTHON, SQL
 from sandbox.catalog.models import Securable, Tag
 from sandbox.catalog.tables import VIEW
 from sandbox.workspaces.clock import epoch_ms
@@ -104,7 +105,7 @@ def function_info(function: Securable) -> dict[str, Any]:
         "specific_name": function.name,
         "data_type": detail.return_type_name,
         "full_data_type": detail.return_type_text,
-        "routine_body": "EXTERNAL" if detail.language == "PYTHON" else "SQL",
+        "routine_body": "SQL" if detail.language == SQL else "EXTERNAL",
         "routine_definition": detail.definition,
         "input_params": {"parameters": [_parameter(each, position) for position, each in enumerate(detail.parameters)]},
         "is_deterministic": detail.is_deterministic,
@@ -113,7 +114,9 @@ def function_info(function: Securable) -> dict[str, Any]:
         "security_type": "DEFINER",
         "sql_data_access": "READS_SQL_DATA" if is_table else "CONTAINS_SQL",
     }
-    return {**info, "external_language": "Python"} if detail.language == "PYTHON" else info
+    if detail.language == SQL:
+        return info
+    return {**info, "external_language": "Python" if detail.language == PYTHON else detail.language}
 
 
 def tag_info(tag: Tag, entity_type: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The page of a function: its signature, its body, and a form that calls it."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from sandbox.console.catalog import code
 from sandbox.console.catalog.object_tags import tags_of
 from sandbox.console.catalog.opened import Opened, securable_page
 from sandbox.console.inputs import NO_HELP
+from sandbox.console.json_text import readable
 from sandbox.console.requests import PageRequest
 from sandbox.sql.job import ParameterValue
 from sandbox.sql.limits import PAGE_LIMITS, SqlFailed
@@ -49,6 +51,7 @@ def function_page(request: PageRequest, opened: Opened) -> HttpResponse:
         "signature": signature(opened.row.name, definition),
         "statement": create_statement(opened.row.full_name, definition, opened.row.comment),
         "can_execute": opened.may("EXECUTE"),
+        "is_callable": definition.language != functions.FEATURE_SPEC,
         "input": typed,
         "call": code.run_sql(settings.SITE_URL, example_call(opened.row.full_name, definition)),
     }
@@ -81,7 +84,9 @@ def signature(name: str, definition: Definition) -> str:
 
 
 def create_statement(full_name: str, definition: Definition, comment: str) -> str:
-    """The statement that makes the function as it is."""
+    """The statement that makes the function as it is; of a feature spec, which no statement makes, its JSON."""
+    if definition.language == functions.FEATURE_SPEC:
+        return readable(json.loads(definition.body))
     head = (
         f"CREATE OR REPLACE FUNCTION {code.sql_name(full_name)}({_parameters(definition)})\nRETURNS {definition.return_type_text}"
     )

@@ -213,6 +213,8 @@ def _replace_call(node: exp.Expression, call: exp.Anonymous, parts: list[str], s
     if found is None:
         return _swap(node, exp.null())
     arguments = _arguments(call, name, found["parameters"])
+    if found["language"] == "FEATURE_SPEC":
+        raise Refused(f"{name} is a feature spec: it says which features belong together, and SQL cannot call it.")
     if found["language"] == "PYTHON":
         put = scope.used.python.setdefault(json.dumps([name, scope.via]), f"pg_py_{len(scope.used.python)}")
         call = exp.Anonymous(this=put, expressions=arguments)

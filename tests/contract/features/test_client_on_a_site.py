@@ -177,3 +177,16 @@ def test_spark_as_notebooks_use_it(site: Site) -> None:
     spark.sql("USE SCHEMA main.fe_other")
     assert spark.sql("SELECT current_schema() AS s").collect() == [{"s": "fe_other"}]
     spark.sql("USE main.default")
+
+
+def test_a_training_set_from_a_feature_spec(fe: FeatureEngineeringClient) -> None:
+    fe.write_table(name=CUSTOMERS, df=pd.DataFrame({"customer": [1, 2], "tenure": [10, 20], "total": [100.0, 60.0]}))
+    features: list[Any] = [
+        FeatureLookup(CUSTOMERS, "customer", feature_names=["tenure", "total"]),
+        FeatureFunction(udf_name="fe_average", input_bindings={"total": "total", "tenure": "tenure"}, output_name="average"),
+    ]
+    made = fe.create_feature_spec(name="main.default.fe_spec", features=features)
+    assert (made.full_name, made.external_language) == ("main.default.fe_spec", "FEATURE_SPEC")
+    data = pd.DataFrame({"customer": [2, 1], "spend": [3.0, 10.0]})
+    frame = fe.create_training_set(df=data, feature_spec="main.default.fe_spec", label="spend").load_df().toPandas()
+    assert frame[["customer", "tenure", "average", "spend"]].values.tolist() == [[2, 20, 3.0, 3.0], [1, 10, 10.0, 10.0]]
