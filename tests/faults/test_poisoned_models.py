@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -35,8 +36,8 @@ def token(stack: Stack) -> str:
 
 
 @pytest.fixture(scope="module")
-def endpoints(stack: Stack, token: str) -> str:
-    """The poisoned model and a healthy one, both READY; returns the address of the poisoned one."""
+def endpoints(stack: Stack, token: str) -> Iterator[str]:
+    """The poisoned model and a healthy one, both READY; gives the address of the poisoned one. It spins until it is deleted."""
     deploy_sum_model(stack, token, HEALTHY)
     clients = {"MLFLOW_TRACKING_URI": stack.url, "MLFLOW_TRACKING_TOKEN": token, "MLFLOW_DISABLE_TELEMETRY": "true"}
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DATABRICKS_", "DJANGO_"))}
@@ -57,7 +58,8 @@ def endpoints(stack: Stack, token: str) -> str:
         return is_ready == "READY"
 
     wait_for(ready, 120, "the poisoned model did not become READY", stack.log_tails)
-    return f"{stack.url}/serving-endpoints/{POISONED}/invocations"
+    yield f"{stack.url}/serving-endpoints/{POISONED}/invocations"
+    sdk.serving_endpoints.delete(POISONED)
 
 
 def state(sdk: Any) -> tuple[str, str]:
