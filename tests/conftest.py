@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A file's tests of the running site run in one process, one after the other; each process has one site for all of them."""
+    """Mark what needs the running site, of which each test process has one, and what needs Chromium."""
     with_browser = config.getoption("--browser-tests")
     for item in items:
         if "browser" in item.path.relative_to(config.rootpath).parts:
@@ -26,7 +26,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs Chromium; run with --browser-tests"))
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker("stack")
-            item.add_marker(pytest.mark.xdist_group(f"stack {item.path.relative_to(config.rootpath)}"))
 
 
 @pytest.fixture(scope="session", autouse=True)

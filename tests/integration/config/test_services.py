@@ -10,10 +10,7 @@ from tests.deployed import deploy_sum_model
 from tests.stack import Stack, wait_for
 
 DATABASE_URL, REDIS_URL = os.environ.get("TEST_DATABASE_URL", ""), os.environ.get("TEST_REDIS_URL", "")
-pytestmark = [
-    pytest.mark.xdist_group("services"),
-    pytest.mark.skipif(not (DATABASE_URL and REDIS_URL), reason="needs TEST_DATABASE_URL, TEST_REDIS_URL (.ci/run)"),
-]
+pytestmark = pytest.mark.skipif(not (DATABASE_URL and REDIS_URL), reason="needs TEST_DATABASE_URL, TEST_REDIS_URL (.ci/run)")
 
 
 def test_the_site_runs_on_them_and_keeps_nothing_of_its_own() -> None:

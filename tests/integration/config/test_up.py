@@ -15,7 +15,7 @@ import pytest
 
 from tests.stack import ROOT, Stack, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.stack
 PROCESSES = ["redis", "mlflow", "provider-simulator", "control", "node", "web"]
 SECOND_START_S = 10.0
 """What a second start may take on an otherwise idle machine with two cores."""

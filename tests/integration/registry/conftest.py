@@ -96,10 +96,3 @@ def registry() -> Iterator[Registry]:
         finally:
             process.terminate()
             process.wait(10)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests share one MLflow server, so they run in one process."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("registry"))
