@@ -49,7 +49,8 @@ def set_up(run: LabRun) -> None:
         SETUPS[specification(run.lab).setup](workspace_id)
     except Exception as error:
         log.exception("setup of lab run %s failed", run.pk)
-        LabRun.objects.filter(pk=run.pk).update(state=LabRun.State.SETUP_FAILED, message=f"The setup failed: {error}"[:500])
+        why = error.message if isinstance(error, public.SandboxError) else "the log of the site's control process says why."
+        LabRun.objects.filter(pk=run.pk).update(state=LabRun.State.SETUP_FAILED, message=f"The setup failed: {why}"[:500])
         return
     LabRun.objects.filter(pk=run.pk).exclude(state=LabRun.State.ENDED).update(state=LabRun.State.STARTED, message="")
 
