@@ -165,7 +165,7 @@ def rename_table(caller: Caller, full_name: str, new_full_name: str) -> Securabl
     access.require(caller, table, access.MANAGE)
     captured.require_own_rows(table)
     schema, key = _place(caller, new_full_name)
-    if schema.parent_id != table.parent.parent_id:  # type: ignore[union-attr]
+    if schema.parent_id != table.parent.parent_id:  # type: ignore[union-attr]  # a table always has a schema
         raise InvalidParameterValue(f"'{key}' lies in another catalog; a table stays in its own.")
     if schema != table.parent:
         access.require(caller, schema, "CREATE_TABLE")

@@ -36,9 +36,9 @@ def activate() -> None:
         "training_set": sys.modules["proving_ground_client.training_set"],
     }
     inner["entities"].__path__ = []
-    inner["entities"].feature_lookup = inner["entities"].feature_function = entities  # type: ignore[attr-defined]
+    inner["entities"].feature_lookup = inner["entities"].feature_function = entities  # type: ignore[attr-defined]  # modules take any attribute
     sys.modules[NAME] = package
     for name, module in inner.items():
         sys.modules[f"{NAME}.{name}"] = module
-    package.entities, package.training_set = inner["entities"], inner["training_set"]  # type: ignore[attr-defined]
-    databricks.feature_engineering = package  # type: ignore[attr-defined]
+    package.entities, package.training_set = inner["entities"], inner["training_set"]  # type: ignore[attr-defined]  # modules take any attribute
+    databricks.feature_engineering = package  # type: ignore[attr-defined]  # modules take any attribute
