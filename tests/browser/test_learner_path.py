@@ -62,7 +62,7 @@ def deploy_two_versions(page: Page, site: str) -> None:
     page.get_by_role("button", name="Add another served model").click()
     choose(page, 1, "main.default.churn", "2")
     page.get_by_label("Traffic", exact=True).nth(1).fill("20")
-    expect(page.get_by_text("Adds up to 100 %.")).to_be_visible()
+    expect(page.get_by_text("Adds up to 100 %.").filter(visible=True)).to_be_visible()
     page.get_by_role("button", name="Create endpoint").click()
     page.wait_for_url(f"**/sandbox/serving/{ENDPOINT}/overview/")
     expect(page.get_by_role("heading", name="Active config version 1")).to_be_visible(timeout=DEPLOYED_WITHIN_MS)

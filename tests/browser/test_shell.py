@@ -1,6 +1,7 @@
 """The frame around every page: skip link, side bar, theme, account."""
 
 import pytest
+from playwright.sync_api import expect
 
 from sandbox.workspaces.models import User
 from tests.browser.conftest import OpenPage
@@ -66,7 +67,7 @@ def test_the_theme_is_set_before_the_body_is_parsed(open_page: OpenPage, learner
 def test_like_the_system_follows_it_at_once(open_page: OpenPage, learner: User) -> None:
     page = open_page("/sandbox/", learner, theme="light")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{THEME} === 'dark'")
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
 def test_signing_in_and_out(open_page: OpenPage, learner: User) -> None:
