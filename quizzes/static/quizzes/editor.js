@@ -11,8 +11,9 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.target.name === "do") { dirty = true; pressed = event.target.id; }
   });
-  document.addEventListener("htmx:afterSettle", () => {
-    if (!pressed) return;
+  document.addEventListener("htmx:afterSettle", (event) => {
+    // a preview that arrives between the press and its answer settles too
+    if (!pressed || event.detail.requestConfig?.elt?.id !== pressed) return;
     const button = document.getElementById(pressed);
     const added = [...document.querySelectorAll("#item-options .item-option textarea")].filter((text) => text.id.startsWith("f-text-")).pop();
     const other = button && document.getElementById(pressed.startsWith("up-") ? pressed.replace("up-", "down-") : pressed.replace("down-", "up-"));
