@@ -1,5 +1,6 @@
 // The parts of CodeMirror 6 that the SQL page uses, as one script: window.CodeMirror.
 export { EditorState, Prec } from "@codemirror/state";
+// `placeholder` is CodeMirror's name for the grey words of an empty editor, like the attribute of a text field
 export {
   EditorView, Decoration, drawSelection, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers, placeholder,
 } from "@codemirror/view";

@@ -77,7 +77,8 @@
       CM.keymap.of([...CM.closeBracketsKeymap, ...CM.completionKeymap, ...CM.defaultKeymap, ...CM.historyKeymap, CM.indentWithTab]),
       CM.sql({ dialect: sql, keywordCompletion: word }),
       sql.language.data.of({ autocomplete: names.source(statementAt) }),
-      CM.syntaxHighlighting(look()), CM.placeholder("SELECT …"),
+      CM.syntaxHighlighting(look()),
+      CM.placeholder("SELECT …"), // the grey words of an empty editor
       CM.EditorView.contentAttributes.of({ "aria-label": "SQL statement", tabindex: "0", spellcheck: "false", autocapitalize: "off" }),
       CM.EditorView.updateListener.of((update) => {
         if (update.docChanged) { area.value = text(); keepDraft(); }
