@@ -146,6 +146,7 @@ def _column(raw: Any) -> Column:
     source = _text(raw, "source", where=where)
     if source not in get_args(Source):
         raise SpecError(f"Column {raw.get('name')!r} has the source {source!r}; it is data, lookup or function.")
+    # the source was just found among those that there are, which mypy does not see
     return Column(_text(raw, "name", where=where), source, _text(raw, "type", where=where))  # type: ignore[arg-type]
 
 
