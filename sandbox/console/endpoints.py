@@ -72,14 +72,14 @@ def events(row: Endpoint) -> QuerySet[DeploymentEvent]:
 def create(caller: Caller, body: Json) -> None:
     """Create from the body that the REST API takes. Raises an ApiError whose message helps."""
     asked = checked_endpoint(body)
-    access.check_config(caller, asked.config)
+    access.check_endpoint(caller, asked)
     operations.create_endpoint(caller.workspace, person(caller.user), asked, caller.user)
 
 
 def update_config(found: OpenEndpoint, config: Json) -> None:
     """Begin a config update from the body that the REST API takes. Raises an ApiError whose message helps."""
     asked = checked_config(config)
-    access.check_config(found.caller, asked)
+    access.check_config(found.caller, asked, found.row)
     operations.update_config(found.caller.workspace, found.name, asked)
 
 

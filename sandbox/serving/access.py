@@ -6,12 +6,13 @@ with the endpoint; everybody else has nothing until it is given [docs: serving-e
 
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from sandbox import live
 from sandbox.errors import PermissionDenied, ResourceDoesNotExist
 from sandbox.registry.registered_models import get_model
-from sandbox.serving import lookup_plans
-from sandbox.serving.inputs import ConfigInput
+from sandbox.serving import lookup_plans, payload_tables
+from sandbox.serving.inputs import ConfigInput, EndpointInput
 from sandbox.serving.models import Endpoint, EndpointPermission, PermissionLevel
 from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
@@ -52,15 +53,30 @@ def require(caller: Caller, name: str, level: PermissionLevel) -> None:
     require_level(endpoint, caller, level)
 
 
-def check_config(caller: Caller, config: ConfigInput) -> None:
-    """Whoever lets an endpoint read a secret or run a model must be allowed to do that herself.
+def check_endpoint(caller: Caller, asked: EndpointInput) -> None:
+    """The rules of `check_config` for a new endpoint, and the same for the table that its AI Gateway logs to."""
+    check_config(caller, asked.config)
+    check_ai_gateway(caller, asked.ai_gateway)
+
+
+def check_ai_gateway(caller: Caller, ai_gateway: dict[str, Any], endpoint: Endpoint | None = None) -> None:
+    """Raises PermissionDenied for an inference table where the caller may make none; `endpoint` is the one that is changed."""
+    now = endpoint.ai_gateway if endpoint is not None else {}
+    field = "inference_table_config"
+    payload_tables.require_may_choose(caller, ai_gateway.get(field), now.get(field))
+
+
+def check_config(caller: Caller, config: ConfigInput, endpoint: Endpoint | None = None) -> None:
+    """Whoever lets an endpoint read a secret, run a model or write a table must be allowed to do that herself.
 
     Secrets are for admins [docs: secret ACLs]; models need EXECUTE [docs: Manage model lifecycle in Unity Catalog], the feature
-    tables that they look up SELECT.
+    tables that they look up SELECT, the schema of an inference table CREATE TABLE. `endpoint` is the one that is changed.
     Raises PermissionDenied; of a model that is not there the operation tells.
     """
     if caller.is_admin:
         return
+    active = endpoint.configs.filter(config_version=endpoint.active_version or 0).first() if endpoint is not None else None
+    payload_tables.require_may_choose(caller, config.auto_capture_config, active.auto_capture_config if active else None)
     for entity in config.entities:
         if entity.entity_name:
             with suppress(ResourceDoesNotExist):

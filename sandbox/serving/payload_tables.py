@@ -1,9 +1,12 @@
-"""Which inference table an endpoint logs to, and that no two endpoints share one."""
+"""Which inference table an endpoint logs to, that no two endpoints share one, and who may choose it."""
 
 from typing import Any
 
-from sandbox.errors import InvalidParameterValue
+from sandbox.catalog import access, securables
+from sandbox.catalog.models import SecurableType
+from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist
 from sandbox.serving.models import Endpoint, EndpointConfig
+from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Workspace
 
 Json = dict[str, Any]
@@ -48,3 +51,22 @@ def check_is_free(workspace: Workspace, endpoint_name: str, ai_gateway: Json, au
                 f"Endpoint {endpoint.name} logs to the inference table {wanted} already. Choose another table_name_prefix, or a "
                 "schema of its own."
             )
+
+
+def require_may_choose(caller: Caller, chosen: Json | None, now: Json | None = None) -> None:
+    """Whoever switches an inference table on must be allowed to make a table there; with `now` for the table that is on already
+    nobody is asked. `chosen` has the four fields of `auto_capture_config`.
+
+    USE CATALOG, USE SCHEMA and CREATE TABLE [docs: inference tables], CREATE SCHEMA for a schema that is not there yet. The table
+    that an endpoint has without anybody's choice is the site's own. Raises PermissionDenied, ResourceDoesNotExist (no such catalog).
+    """
+    if not chosen or not chosen.get("enabled", True) or (now and now.get("enabled", True)) or caller.is_admin:
+        return
+    names = (chosen.get("catalog_name") or caller.workspace.catalog, chosen.get("schema_name") or securables.DEFAULT_SCHEMA)
+    try:
+        schema = securables.find(caller.workspace, SecurableType.SCHEMA, securables.quoted(names))
+    except ResourceDoesNotExist:
+        catalog = securables.find(caller.workspace, SecurableType.CATALOG, securables.quoted(names[:1]))
+        access.require(caller, catalog, "CREATE_SCHEMA")
+    else:
+        access.require(caller, schema, "CREATE_TABLE")

@@ -55,7 +55,7 @@ def endpoints(request: Request) -> Response:
     caller = caller_of(request)
     if request.method == "POST":
         asked = read_endpoint(request.data)
-        access.check_config(caller, asked.config)
+        access.check_endpoint(caller, asked)
         return _shown(caller, operations.create_endpoint(caller.workspace, person(caller.user), asked, caller.user))
     found = operations.list_endpoints(caller.workspace)
     levels = access.levels_of(found, caller)
@@ -73,7 +73,7 @@ def endpoint(request: Request, caller: Caller, name: str) -> Response:
 @endpoint_view(PUT=CAN_MANAGE)
 def config(request: Request, caller: Caller, name: str) -> Response:
     asked = read_config(request.data)
-    access.check_config(caller, asked)
+    access.check_config(caller, asked, operations.own_endpoint(caller.workspace, name))
     return _shown(caller, operations.update_config(caller.workspace, name, asked))
 
 
@@ -101,7 +101,9 @@ def tags(request: Request, caller: Caller, name: str) -> Response:
 
 @endpoint_view(PUT=CAN_MANAGE)
 def ai_gateway(request: Request, caller: Caller, name: str) -> Response:
-    return Response(attributes.put_ai_gateway(caller.workspace, name, checked(AiGatewayBody, request.data)))
+    asked = checked(AiGatewayBody, request.data)
+    access.check_ai_gateway(caller, asked, operations.own_endpoint(caller.workspace, name))
+    return Response(attributes.put_ai_gateway(caller.workspace, name, asked))
 
 
 @endpoint_view(PUT=CAN_MANAGE)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from databricks.sdk import WorkspaceClient, errors
 from databricks.sdk.config import Config
-from databricks.sdk.service import iam, serving
+from databricks.sdk.service import catalog, iam, serving
 
 from tests.contract.serving.endpoints import activate, config, entity
 
@@ -331,6 +331,38 @@ def test_a_member_reads_no_secret_by_an_endpoint(w: Any, member: Member) -> None
     with pytest.raises(errors.PermissionDenied, match="Served entity churn-1 refers to secrets"):
         bob.serving_endpoints.create(name="bobs", config=reads)
     w.serving_endpoints.create(name="adas", config=reads)
+
+
+def test_a_member_logs_only_where_tables_may_be_made(w: Any, member: Member, client_of: Any) -> None:
+    w.schemas.create(name="closed", catalog_name="main")
+    bob, eve = member("bob"), client_of("eve")
+    capture = serving.AutoCaptureConfigInput(catalog_name="main", schema_name="closed", table_name_prefix="x")
+    logging = serving.EndpointCoreConfigInput(name="bobs", served_entities=[entity(1)], auto_capture_config=capture)
+    gateway_table = serving.AiGatewayInferenceTableConfig(enabled=True, catalog_name="main", schema_name="closed")
+    bob.serving_endpoints.create(name="plain", config=config(1))
+    activate("plain")
+    for call in (
+        lambda: bob.serving_endpoints.create(name="bobs", config=logging),
+        lambda: bob.serving_endpoints.update_config("plain", served_entities=[entity(1)], auto_capture_config=capture),
+        lambda: bob.serving_endpoints.put_ai_gateway("plain", inference_table_config=gateway_table),
+    ):
+        with pytest.raises(errors.PermissionDenied, match=r"does not have CREATE TABLE on Schema 'main\.closed'"):
+            call()
+    nowhere = serving.AiGatewayInferenceTableConfig(enabled=True, catalog_name="theirs", schema_name="x")
+    with pytest.raises(errors.NotFound, match="Catalog 'theirs' does not exist"):
+        bob.serving_endpoints.put_ai_gateway("plain", inference_table_config=nowhere)
+    with pytest.raises(errors.NotFound):
+        eve.serving_endpoints.put_ai_gateway("plain", inference_table_config=gateway_table)
+
+    rights = [catalog.PermissionsChange(principal="bob@example.org", add=[catalog.Privilege.CREATE_TABLE])]
+    w.grants.update("schema", "main.closed", changes=rights)
+    bob.serving_endpoints.create(name="bobs", config=logging)
+
+    w.serving_endpoints.put_ai_gateway("plain", inference_table_config=gateway_table)
+    rights[0].add, rights[0].remove = None, [catalog.Privilege.CREATE_TABLE]
+    w.grants.update("schema", "main.closed", changes=rights)
+    again = bob.serving_endpoints.put_ai_gateway("plain", inference_table_config=gateway_table)
+    assert again.inference_table_config.schema_name == "closed"  # what an admin switched on stays when a member sends it along
 
 
 def test_a_member_keeps_to_what_has_permissions(w: Any, member: Member) -> None:
