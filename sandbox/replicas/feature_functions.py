@@ -11,6 +11,8 @@ from sandbox.replicas.requests import InputError, refused
 
 _FLOATS = {"double", "float"}
 _INTEGERS = {"bigint": 63, "int": 31, "smallint": 15, "tinyint": 7}
+_ONLY_WORKSPACE = ""
+"""A replica is a process of its own and serves one workspace."""
 Arguments = list[tuple[Any, ...]]
 
 
@@ -34,7 +36,8 @@ def _call(call: FunctionCall, ready: list[tuple[Frame, Arguments]]) -> None:
 
     rows = [row for _, arguments in ready for row in arguments]
     try:
-        values = [_result(value, call) for value in python_functions.evaluate(call.body, list(call.arguments), rows)]
+        found = python_functions.evaluate(_ONLY_WORKSPACE, call.body, list(call.arguments), rows)
+        values = [_result(value, call) for value in found]
     except (python_functions.FunctionFailed, InputError) as error:
         if len(ready) > 1:
             for one in ready:

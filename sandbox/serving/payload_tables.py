@@ -58,7 +58,7 @@ def require_may_choose(caller: Caller, chosen: Json | None, now: Json | None = N
     nobody is asked. `chosen` has the four fields of `auto_capture_config`.
 
     USE CATALOG, USE SCHEMA and CREATE TABLE [docs: inference tables], CREATE SCHEMA for a schema that is not there yet. The table
-    that an endpoint has without anybody's choice is the site's own. Raises PermissionDenied, ResourceDoesNotExist (no such catalog).
+    that an endpoint has without anybody's choice is the site's own. Raises PermissionDenied, ResourceDoesNotExist (no catalog).
     """
     if not chosen or not chosen.get("enabled", True) or (now and now.get("enabled", True)) or caller.is_admin:
         return

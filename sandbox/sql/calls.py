@@ -52,7 +52,8 @@ class Calls:
         columns = [list(column) for column in asked["columns"]]
         rows = list(zip(*columns, strict=True)) if columns else [()] * int(asked["rows"])
         try:
-            return python_functions.evaluate(str(function["definition"]), [str(each[0]) for each in function["parameters"]], rows)
+            body, parameters = str(function["definition"]), [str(each[0]) for each in function["parameters"]]
+            return python_functions.evaluate(self._caller.workspace.id, body, parameters, rows)
         except FunctionFailed as failure:
             raise FunctionFailed(f"[UDF_USER_CODE_ERROR.GENERIC] Execution of function {name} failed. {failure}") from None
 

@@ -12,6 +12,6 @@ def check(caller: Caller, definition: Definition) -> None:
     if definition.language != functions.PYTHON:
         return
     try:
-        python_functions.check(definition.body, [each.name for each in definition.parameters])
+        python_functions.check(caller.workspace.id, definition.body, [each.name for each in definition.parameters])
     except python_functions.FunctionFailed as failure:
         raise InvalidParameterValue(f"[INVALID_UDF] The Python function cannot be created. {failure}") from None

@@ -16,8 +16,10 @@ import sysconfig
 import tempfile
 import textwrap
 import threading
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ MAX_DURATION_S = 1.0
 MAX_MEMORY_BYTES = 64 * MIB
 MAX_PRINTED_BYTES = 10_000
 WORKERS = 2
+"""That compute at the same time, in this process of the site."""
+POOLS = 8
+"""Workspaces whose worker processes are kept; whoever waited longest for a call has to start new ones."""
 _REQUEST_TIMEOUT_S = 5.0
 _LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=GIB, open_files=64)
 _RESOURCES = monty.ResourceLimits(
@@ -50,17 +55,17 @@ class FunctionFailed(Exception):
     """The function cannot be used, or failed; the message is a sentence for the learner, with the line of her function."""
 
 
-def check(body: str, parameters: Sequence[str]) -> None:
+def check(workspace_id: str, body: str, parameters: Sequence[str]) -> None:
     """Raises FunctionFailed when the body is no function that the interpreter knows, or imports a module that it has not."""
     imports = "\n".join(match[1].strip() for match in _IMPORT.finditer(body))
-    _Workers.get().run(f"{_source(body, parameters)}\n{imports}", None)
+    _Workers.get().run(workspace_id, f"{_source(body, parameters)}\n{imports}", None)
 
 
-def evaluate(body: str, parameters: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
+def evaluate(workspace_id: str, body: str, parameters: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
     """The function's value for each row of arguments; one call for all of them. Values are those that JSON knows, and times,
-    decimals and bytes. Raises FunctionFailed.
+    decimals and bytes. A worker process that has computed for one workspace never computes for another. Raises FunctionFailed.
     """
-    return _Workers.get().run(_source(body, parameters), [list(row) for row in rows])
+    return _Workers.get().run(workspace_id, _source(body, parameters), [list(row) for row in rows])
 
 
 def _source(body: str, parameters: Sequence[str]) -> str:
@@ -107,8 +112,27 @@ def _after_text(line: str, at: int) -> int:
     return at + 1
 
 
+class _Pool:
+    """The worker processes of one workspace, started on first use, each in the jail."""
+
+    def __init__(self, program: Path) -> None:
+        self.calls = 0
+        """That run now."""
+        self.monty = monty.Monty(
+            binary_path=program,
+            min_processes=0,
+            max_processes=WORKERS,
+            request_timeout=_REQUEST_TIMEOUT_S,
+            max_checkouts_per_worker=50,
+        )
+        self.monty.__enter__()
+
+    def end(self) -> None:
+        self.monty.__exit__(None, None, None)
+
+
 class _Workers:
-    """The interpreter's processes, started on first use, each in the jail."""
+    """The pools of the workspaces that called last, and the threads that drive them."""
 
     _lock = threading.Lock()
     _one: "_Workers | None" = None
@@ -123,24 +147,37 @@ class _Workers:
     def __init__(self) -> None:
         folder = Path(tempfile.mkdtemp(prefix="pg-python-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        program = launcher(folder, json.dumps(_LIMITS.to_dict()), str(Path(sysconfig.get_path("scripts")) / "monty"))
-        self._pool = monty.Monty(
-            binary_path=program,
-            min_processes=0,
-            max_processes=WORKERS,
-            request_timeout=_REQUEST_TIMEOUT_S,
-            max_checkouts_per_worker=50,
-        )
+        self._program = launcher(folder, json.dumps(_LIMITS.to_dict()), str(Path(sysconfig.get_path("scripts")) / "monty"))
+        self._pools: OrderedDict[str, _Pool] = OrderedDict()
+        self._pools_lock = threading.Lock()
         # the kernel ends a jailed process together with the thread that started it, so these threads stay
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="python-functions")
-        self._pool.__enter__()
 
-    def run(self, source: str, rows: list[list[Any]] | None) -> list[Any]:
-        return self._threads.submit(self._run, source, rows).result()
+    def run(self, workspace_id: str, source: str, rows: list[list[Any]] | None) -> list[Any]:
+        return self._threads.submit(self._run, workspace_id, source, rows).result()
 
-    def _run(self, source: str, rows: list[list[Any]] | None) -> list[Any]:
+    @contextmanager
+    def _pool_of(self, workspace_id: str) -> Iterator[monty.Monty]:
+        with self._pools_lock:
+            pool = self._pools.get(workspace_id) or self._pools.setdefault(workspace_id, _Pool(self._program))
+            self._pools.move_to_end(workspace_id)
+            pool.calls += 1
+            idle = [each for each, other in self._pools.items() if not other.calls]
+            ended = [self._pools.pop(each) for each in idle[: max(0, len(self._pools) - POOLS)]]
         try:
-            with self._pool.checkout(limits=_RESOURCES, os_policy={"sleep": "zero"}) as session:
+            for each in ended:
+                each.end()
+            yield pool.monty
+        finally:
+            with self._pools_lock:
+                pool.calls -= 1
+
+    def _run(self, workspace_id: str, source: str, rows: list[list[Any]] | None) -> list[Any]:
+        try:
+            with (
+                self._pool_of(workspace_id) as pool,
+                pool.checkout(limits=_RESOURCES, os_policy={"sleep": "zero"}) as session,
+            ):
                 printed = monty.CollectString(MAX_PRINTED_BYTES)
                 if rows is None:
                     session.feed_run(source, print_callback=printed)

@@ -12,6 +12,8 @@ import pytest
 from sandbox.sql import python_functions
 from sandbox.sql.python_functions import FunctionFailed, check, evaluate
 
+HOME = "ada"
+
 
 @pytest.mark.parametrize(
     ("body", "rows", "values"),
@@ -27,7 +29,7 @@ from sandbox.sql.python_functions import FunctionFailed, check, evaluate
     ],
 )
 def test_it_works(body: str, rows: list[Any], values: list[Any]) -> None:
-    assert evaluate(body, ["a", "b"], rows) == values
+    assert evaluate(HOME, body, ["a", "b"], rows) == values
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,7 @@ def test_it_works(body: str, rows: list[Any], values: list[Any]) -> None:
 )
 def test_it_fails_with_a_sentence(body: str, why: str) -> None:
     with pytest.raises(FunctionFailed) as failure:
-        evaluate(body, ["a"], [[1]])
+        evaluate(HOME, body, ["a"], [[1]])
     assert why in str(failure.value)
 
 
@@ -62,12 +64,12 @@ def test_it_fails_with_a_sentence(body: str, why: str) -> None:
 )
 def test_it_refuses_what_it_does_not_know(body: str, parameters: list[str], why: str) -> None:
     with pytest.raises(FunctionFailed) as failure:
-        check(body, parameters)
+        check(HOME, body, parameters)
     assert why in str(failure.value)
 
 
 def test_the_interpreter_is_jailed() -> None:
-    assert evaluate("return a", ["a"], [[1]]) == [1]
+    assert evaluate(HOME, "return a", ["a"], [[1]]) == [1]
     workers = subprocess.run(["pgrep", "-x", "monty"], capture_output=True, text=True).stdout.split()
     statuses = [path.read_text() for pid in workers if (path := Path(f"/proc/{pid}/status")).exists()]
     assert statuses
@@ -77,13 +79,32 @@ def test_the_interpreter_is_jailed() -> None:
 
 
 def test_nothing_is_left_from_one_call_to_the_next() -> None:
-    evaluate("global kept\nkept = a\nreturn kept", ["a"], [[1]])
+    evaluate(HOME, "global kept\nkept = a\nreturn kept", ["a"], [[1]])
     with pytest.raises(FunctionFailed, match="NameError"):
-        evaluate("return kept", ["a"], [[1]])
+        evaluate(HOME, "return kept", ["a"], [[1]])
+
+
+def workers() -> set[int]:
+    """Process numbers of the interpreters that this process has started and that live."""
+    found = subprocess.run(["pgrep", "-x", "-P", str(os.getpid()), "monty"], capture_output=True, text=True).stdout
+    return {int(pid) for pid in found.split()}
+
+
+def test_a_worker_serves_one_workspace_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python_functions, "POOLS", 2)
+    seen: dict[str, set[int]] = {}
+    for workspace_id in ("ada", "eve", "ada", "bob", "eve", "ada"):
+        before = workers()
+        assert evaluate(workspace_id, "return a", ["a"], [[workspace_id]]) == [workspace_id]
+        seen.setdefault(workspace_id, set()).update(workers() - before)
+        assert len(workers()) <= 2 * python_functions.WORKERS
+    assert all(seen.values())  # each has workers of its own; ada's were ended for bob's and came anew
+    pids = [pid for found in seen.values() for pid in found]
+    assert len(pids) == len(set(pids))
 
 
 def test_a_killed_interpreter_is_replaced() -> None:
-    assert evaluate("return a", ["a"], [[1]]) == [1]
+    assert evaluate(HOME, "return a", ["a"], [[1]]) == [1]
     subprocess.run(["pkill", "-9", "-x", "-P", str(os.getpid()), "monty"], check=False)
     assert any(is_answered() for _ in range(python_functions.WORKERS + 1))
 
@@ -91,6 +112,6 @@ def test_a_killed_interpreter_is_replaced() -> None:
 def is_answered() -> bool:
     """A call whose interpreter has just been killed says that it was stopped."""
     try:
-        return evaluate("return a", ["a"], [[2]]) == [2]
+        return evaluate(HOME, "return a", ["a"], [[2]]) == [2]
     except FunctionFailed:
         return False
