@@ -43,12 +43,16 @@ class Table:
     tags: tuple[tuple[str, str], ...] = ()
 
 
+_used: dict[str, tuple[str, str]] = {}
+"""What USE made the catalog and schema of this process, as of a notebook: host and person -> both."""
+
+
 class Site:
-    """Where statements go; `catalog` and `schema` complete names (None: the warehouse's own)."""
+    """Where statements go; `catalog` and `schema` complete names (None: what USE said in this process, else the warehouse's)."""
 
     def __init__(self, workspace: WorkspaceClient | None = None, catalog: str | None = None, schema: str | None = None) -> None:
         self.workspace = workspace or WorkspaceClient()
-        self.catalog, self.schema = catalog, schema
+        self._given = catalog, schema
 
     @cached_property
     def _warehouse_id(self) -> str:
@@ -59,12 +63,36 @@ class Site:
 
     # --- names -----------------------------------------------------------------------------------
 
+    @property
+    def catalog(self) -> str | None:
+        return self._given[0] or self._used[0]
+
+    @property
+    def schema(self) -> str | None:
+        return self._given[1] or self._used[1]
+
+    def use(self, catalog: str, schema: str) -> None:
+        """For every site of this process with the same host and token, as USE in a notebook. Raises SqlError."""
+        self.run(f"USE {dotted(f'{catalog}.{schema}')}")
+        self._given = None, None
+        _used[self._place] = catalog, schema
+
     def current(self) -> tuple[str, str]:
         """Catalog and schema that complete names."""
-        if self.catalog is None or self.schema is None:
-            catalog, schema = self.run("SELECT current_catalog(), current_schema()").to_pylist()[0].values()
-            self.catalog, self.schema = self.catalog or catalog, self.schema or schema
-        return self.catalog, self.schema
+        return self.catalog or self._default[0], self.schema or self._default[1]
+
+    @cached_property
+    def _default(self) -> tuple[str, str]:
+        catalog, schema = self.run("SELECT current_catalog(), current_schema()").to_pylist()[0].values()
+        return str(catalog), str(schema)
+
+    @property
+    def _used(self) -> tuple[str | None, str | None]:
+        return _used.get(self._place, (None, None))
+
+    @property
+    def _place(self) -> str:
+        return f"{self.workspace.config.host} {self.workspace.config.token}"
 
     def full_name(self, name: str) -> str:
         """Three parts without backticks. Raises ValueError for more than three."""

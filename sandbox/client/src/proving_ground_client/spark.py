@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from proving_ground_client.frames import Frame, arrow_of
-from proving_ground_client.site import Site, dotted
+from proving_ground_client.site import Site
 from proving_ground_client.tables import overwrite
 
 
@@ -23,7 +23,7 @@ class SparkSession:
         return Frame(self._site.read(tableName), self._site)
 
     def sql(self, sqlQuery: str) -> Frame:  # noqa: N803 - Spark's name
-        """Run one statement; USE lasts for this session."""
+        """Run one statement; USE lasts for this process."""
         words = sqlQuery.strip().rstrip(";").split()
         if words and words[0].upper() == "USE":
             return self._use(
@@ -43,12 +43,9 @@ class SparkSession:
 
     def _use(self, names: list[str], what: str) -> Frame:
         parts = [part.strip("`") for part in names[0].split(".")]
-        catalog, schema = (parts[0], None) if what == "CATALOG" else (self._site.catalog, parts[-1])
-        if len(parts) == 2:
-            catalog, schema = parts[0], parts[1]
-        full = f"CATALOG {dotted(parts[0])}" if what == "CATALOG" else f"SCHEMA {dotted('.'.join(parts))}"
-        self._site.run(f"USE {full}")
-        self._site.catalog, self._site.schema = catalog, schema or "default"
+        if what == "CATALOG":
+            parts = [parts[0], "default"]
+        self._site.use(*([self._site.current()[0], *parts][-2:]))
         return Frame(pa.table({}), self._site)
 
 

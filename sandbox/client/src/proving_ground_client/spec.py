@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from proving_ground_client import lenient
 from proving_ground_client.entities import Feature, FeatureFunction, FeatureLookup
 from proving_ground_client.site import Site, Table
 
@@ -144,6 +145,8 @@ def features_of(spec: Spec) -> list[Feature]:
 def _lookup(feature: FeatureLookup, table: Table, data: Mapping[str, str]) -> Lookup:
     if not table.primary_keys:
         raise ValueError(f"'{table.full_name}' is no feature table: it has no primary key constraint.")
+    if lenient.is_on():
+        feature = _with_the_real_key(feature, table, data)
     for name in (*feature.keys, *filter(None, [feature.timestamp])):
         if name not in data:
             raise ValueError(
@@ -158,6 +161,18 @@ def _lookup(feature: FeatureLookup, table: Table, data: Mapping[str, str]) -> Lo
     window = feature.lookback_window
     lookback_s = None if window is None else window / timedelta(seconds=1)
     return Lookup(table.full_name, keys, features, feature.timestamp, lookback_s, defaults)
+
+
+def _with_the_real_key(feature: FeatureLookup, table: Table, data: Mapping[str, str]) -> FeatureLookup:
+    """For a key that is no column of the data: the table's primary key, when the data has that."""
+    real = [name for name in table.primary_keys if not (feature.timestamp and name == table.timeseries)]
+    if all(name in data for name in feature.keys) or not all(name in data for name in real):
+        return feature
+    given, right = (repr(list(names) if len(names) > 1 else names[0]) for names in (feature.keys, real))
+    lenient.absorbed(
+        f"lookup_key={given} names no column of the data; the primary key of '{table.full_name}' is taken", f"lookup_key={right}"
+    )
+    return replace(feature, lookup_key=real)
 
 
 def _keys(feature: FeatureLookup, table: Table) -> dict[str, str]:
