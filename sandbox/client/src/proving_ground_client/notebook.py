@@ -10,7 +10,7 @@ import pandas as pd
 from IPython import display as shown_by
 from IPython.core.getipython import get_ipython
 from mlflow.data.pandas_dataset import PandasDataset
-from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
 
 from proving_ground_client import lenient
 from proving_ground_client.frames import Frame
@@ -66,7 +66,7 @@ class TableDataset(PandasDataset):
     """Rows of a table as MLflow logs them; `df` is a frame, as of a data set of Spark's."""
 
     def __init__(self, frame: Frame, name: str) -> None:
-        super().__init__(frame.toPandas(), resolve_dataset_source(f"delta:{name}"), name=name)
+        super().__init__(frame.toPandas(), DeltaDatasetSource(delta_table_name=name), name=name)
         self._frame = frame
 
     @property
