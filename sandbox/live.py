@@ -21,7 +21,7 @@ CHANNEL = "live"
 SYSTEM_WORKSPACE = "system"
 """Workspace id of the preconfigured foundation endpoints, which every workspace can query."""
 
-Runtime = Literal["onnx", "pyfunc", "embedding", "external"]
+Runtime = Literal["onnx", "pyfunc", "embedding", "spec", "external"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LiveEntity:
     entity_name: str
     entity_version: str
     model_sha256: str = ""
-    """Content address of the model file (`sandbox.builds.store`); empty for external models."""
+    """Content address of the model file (`sandbox.builds.store`); empty for external models and feature specs."""
     scale_to_zero: bool = False
     max_concurrency: int = 4
     """The most provisioned concurrency it may scale up to: how many requests may wait goes by it."""

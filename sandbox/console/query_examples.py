@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from sandbox.builds.signature import InputField, Signature
 from sandbox.console.endpoint_pages import EndpointView
 from sandbox.errors import ApiError
+from sandbox.features.example_keys import example_key
+from sandbox.features.plan import LookupPlan
 from sandbox.registry import store
-from sandbox.serving.models import ModelBuild
+from sandbox.serving.lookup_schema import plan_of, sent_columns
+from sandbox.serving.models import ModelBuild, ServedEntity
 from sandbox.workspaces.models import Workspace
 
 
@@ -31,6 +37,7 @@ TYPE_EXAMPLES: dict[str, Any] = {"string": "text", "boolean": True, "integer": 1
 ROWS = 2
 LOGGED_NOTE = "Filled in from the input example that was logged with the model."
 SIGNATURE_NOTE = "Made from the model's signature: the names and types are right, the values are only placeholders."
+LOOKUP_NOTE = "The columns that you have to send; features are looked up. The key is one of a row that the online table has."
 UNKNOWN_NOTE = "The model has not been built yet, so its columns are not known. Replace this row by one of yours."
 
 
@@ -42,6 +49,9 @@ def example_for(workspace: Workspace, endpoint: EndpointView) -> QueryExample:
     if not entities:
         return QueryExample({"dataframe_records": [{}]}, UNKNOWN_NOTE)
     model, version = entities[0].model, entities[0].version
+    served = ServedEntity.objects.filter(id=entities[0].entity_id, config__endpoint__workspace=workspace).first()
+    if served is not None and (plan := plan_of(served)) is not None:
+        return QueryExample(_with_keys(plan, _logged_example(workspace, model, version) if version else None), LOOKUP_NOTE)
     logged = _logged_example(workspace, model, version)
     return QueryExample(logged, LOGGED_NOTE) if logged else _from_build(workspace, model, version)
 
@@ -54,6 +64,20 @@ def _logged_example(workspace: Workspace, model: str, version: str) -> dict[str,
     except (ApiError, ValueError):
         return None
     return first_rows(example) if isinstance(example, dict) else None
+
+
+def _with_keys(plan: LookupPlan, logged: dict[str, Any] | None) -> dict[str, Any]:
+    """One row of what is sent: keys that are there, what was logged of the rest, else placeholders."""
+    row = {each["name"]: TYPE_EXAMPLES.get(each["type"], 0.5) for each in sent_columns(plan)}
+    split = (logged or {}).get("dataframe_split") or {}
+    if split.get("data"):
+        example = zip(split["columns"], split["data"][0], strict=False)
+        row |= {name: value for name, value in example if name in row}
+    with suppress(RedisError):
+        for table in plan.tables:
+            key = example_key(table.online_table_id)
+            row |= {sent: key[column] for column, sent in table.key.items() if column in key}
+    return {"dataframe_records": [row]}
 
 
 def first_rows(example: Mapping[str, Any]) -> dict[str, Any]:

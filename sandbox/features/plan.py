@@ -6,6 +6,8 @@ Made by the control plane when an entity is deployed, carried to replicas; no Dj
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+_INTEGERS, _FLOATS = {"bigint", "int", "smallint", "tinyint"}, {"double", "float"}
+
 
 @dataclass(frozen=True)
 class TableLookup:
@@ -47,6 +49,22 @@ class LookupPlan:
     """SQL type text of every column."""
     tables: tuple[TableLookup, ...] = ()
     functions: tuple[FunctionCall, ...] = ()
+    is_traced: bool = False
+    """Whether what was found is logged too."""
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """Columns that nobody has to send."""
+        looked_up = (name for table in self.tables for name in table.features.values())
+        return tuple(dict.fromkeys([*looked_up, *(call.output for call in self.functions)]))
+
+    @property
+    def sent(self) -> tuple[str, ...]:
+        """Columns that each request has to bring: keys, what functions take, and inputs, unless they are found."""
+        keys = (name for table in self.tables for name in table.key.values())
+        arguments = (name for call in self.functions for name in call.arguments.values())
+        found = set(self.found)
+        return tuple(dict.fromkeys(name for name in (*keys, *arguments, *self.inputs) if name not in found))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON keeps it."""
@@ -59,6 +77,7 @@ class LookupPlan:
             raw["types"],
             tuple(TableLookup(**each) for each in raw["tables"]),
             tuple(FunctionCall(**each) for each in raw["functions"]),
+            bool(raw.get("is_traced")),
         )
 
     def sentence(self) -> str:
@@ -70,3 +89,14 @@ class LookupPlan:
         computed = [f"{call.output} with {call.name}({', '.join(call.arguments.values())})" for call in self.functions]
         looked_up = f"Looks up {'; '.join(parts)}." if parts else ""
         return " ".join(filter(None, [looked_up, f"Computes {'; '.join(computed)}." if computed else ""]))
+
+
+def can_stand_for(now: str, then: str) -> bool:
+    """Whether values of a column that has the SQL type `now` mean the same to whoever was trained with the type `then`.
+
+    Whole numbers of another width do, and so do floats: a value that does not fit is refused when the signature is enforced. A
+    fraction in a column of whole numbers would be cut off there, so that is another column.
+    """
+    if now == then or {now, then} <= _INTEGERS or {now, then} <= _FLOATS:
+        return True
+    return now.startswith("decimal") and then.startswith("decimal")

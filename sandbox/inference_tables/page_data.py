@@ -23,7 +23,7 @@ _ANSWERS = {
     "External model": "response:choices[0].message.content",
 }
 """The telling part of a response, by the endpoint's kind."""
-_KIND_WORDS = {"onnx": "Custom model", "embedding": "Foundation model", "external": "External model"}
+_KIND_WORDS = {"onnx": "Custom model", "embedding": "Foundation model", "external": "External model", "spec": "Features"}
 
 
 @dataclass(frozen=True)

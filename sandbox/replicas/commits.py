@@ -86,7 +86,7 @@ def _record(request: Pending, entity_id: str) -> capture.CaptureRecord:
         "status": request.answer.status,
         "ms": request.execution_ms,
         "req": request.body,
-        "resp": request.answer.body,
+        "resp": request.logged_response,
         "entity": entity_id,
         "who": request.requester,
     }

@@ -115,14 +115,18 @@ class Frames:
     def _sendable(self, values: list[Any], kind: str, request: Pending) -> list[Any]:
         """As JSON has them. A number that is none is null, which means the same to a model; in other columns it stays NaN."""
         kinds = set(map(type, values))
-        if not kinds <= _PLAIN:
-            values = [_json(value) for value in values]
+        values = sendable(values)
         if float in kinds and any(value != value for value in values):
             if kind not in _NUMERIC:
                 request.is_lenient = True
                 return values
             return [None if value != value else value for value in values]
         return values
+
+
+def sendable(values: list[Any]) -> list[Any]:
+    """The values as JSON has words for them."""
+    return values if _PLAIN.issuperset(map(type, values)) else [_json(value) for value in values]
 
 
 def _is_plain(columns: list[list[Any]]) -> bool:

@@ -14,8 +14,9 @@ import orjson
 import redis
 
 from sandbox.features.encoding import Pointer, read
-from sandbox.features.plan import LookupPlan, TableLookup
+from sandbox.features.plan import LookupPlan, TableLookup, can_stand_for
 from sandbox.replicas import feature_functions
+from sandbox.replicas.feature_outputs import FeatureOutputs, trace
 from sandbox.replicas.lookup_frames import Frame, Frames
 from sandbox.replicas.online_rows import Found, Key, OnlineRows, Row
 from sandbox.replicas.requests import InputError, Pending, RequestAnswer, failed, refused
@@ -46,10 +47,12 @@ class Wanted:
 class Lookups:
     """The look-ups of one replica, by the plan of its entity."""
 
-    def __init__(self, plan: LookupPlan, client: redis.Redis) -> None:
+    def __init__(self, plan: LookupPlan, client: redis.Redis, *, is_spec: bool = False) -> None:
+        """`is_spec`: what is found is the answer, for there is no model."""
         self._plan = plan
         self._frames = Frames(plan)
         self._rows = OnlineRows(client)
+        self._finish = FeatureOutputs(plan).finish if is_spec else self._frames.complete
 
     def complete(self, requests: Sequence[Pending]) -> None:
         """Complete the bodies of the requests that have no answer yet; those that cannot be completed get theirs here."""
@@ -68,7 +71,9 @@ class Lookups:
             feature_functions.compute(call, frames, self._plan.types)
         for frame in frames:
             if not frame.request.is_answered:
-                self._frames.complete(frame)
+                if self._plan.is_traced:
+                    trace(frame, self._plan)
+                self._finish(frame)
 
     def _read(self, request: Pending) -> Frame | None:
         try:
@@ -123,7 +128,7 @@ class Lookups:
         try:
             if found is None:
                 raise _NoStore(EMPTY)
-            places = _places(table, found.pointer)
+            places = _places(table, found.pointer, self._plan.types)
         except _NoStore as why:
             sentence = NO_STORE.format(table=table.table, online_table=table.online_table, why=why)
             _answer([each.frame for each in wanted], sentence)
@@ -139,8 +144,8 @@ class _NoStore(Exception):
     """The table cannot be looked up in; the message is the end of a sentence about it."""
 
 
-def _places(table: TableLookup, pointer: Pointer) -> list[tuple[str, int, str]]:
-    """The model's name of each feature, where it stands in a row, and its SQL type. Raises _NoStore."""
+def _places(table: TableLookup, pointer: Pointer, types: dict[str, str]) -> list[tuple[str, int, str]]:
+    """The model's name of each feature, where it stands in a row, and its SQL type. Raises _NoStore: it has changed."""
     if set(pointer.key_columns) != set(table.key):
         raise _NoStore(f"has the key ({', '.join(pointer.key_columns)}), not ({', '.join(table.key)}) as when it was deployed")
     places = []
@@ -148,6 +153,8 @@ def _places(table: TableLookup, pointer: Pointer) -> list[tuple[str, int, str]]:
         if feature not in pointer.columns:
             raise _NoStore(f"has no column {feature} any more")
         place = pointer.columns.index(feature)
+        if not can_stand_for(pointer.types[place], types[name]):
+            raise _NoStore(f"has the column {feature} as {pointer.types[place]}, not as {types[name]} any more")
         places.append((name, place, pointer.types[place]))
     return places
 

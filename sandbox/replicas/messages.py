@@ -10,7 +10,7 @@ class ReplicaSpec:
 
     entity_id: str
     runtime: str
-    """`onnx`, `embedding` or `pyfunc`."""
+    """`onnx`, `embedding`, `pyfunc` or `spec`."""
     model_path: str
     """The content-addressed model file; a node looks in its own folder of models and fetches what is missing there."""
     model_sha256: str

@@ -29,8 +29,8 @@ class ModelFiles:
         return self._directory / sha256
 
     def has(self, sha256: str) -> bool:
-        """Whether the file is there (the replica checks its content)."""
-        return self.path(sha256).exists()
+        """Whether the file is there (the replica checks its content), or none is needed: a feature spec has no model."""
+        return not sha256 or self.path(sha256).exists()
 
     def fetch(self, sha256: str) -> None:
         """Ask the control plane for the file and keep it. Raises ModelFileMissing, RedisError."""

@@ -76,6 +76,8 @@ class Pending:
     """The model's process reads the body itself and writes the whole answer."""
     is_completed: bool = False
     """Features were looked up: `payload` is what the model is given, `body` stays what the client sent."""
+    logged_with: str = ""
+    """A field, as JSON text, that the logged response has and the sent one has not."""
 
     @classmethod
     def from_wire(cls, raw: list[Any]) -> "Pending":
@@ -90,6 +92,12 @@ class Pending:
         if self.content_type.startswith(PARQUET):
             return base64.b64decode(self.body)
         return self.body.encode("utf-8", "surrogatepass")
+
+    @property
+    def logged_response(self) -> str:
+        """What the inference table gets."""
+        body = self.answer.body
+        return f"{body[:-1]}, {self.logged_with}}}" if self.logged_with and body.endswith("}") else body
 
     @property
     def is_answered(self) -> bool:

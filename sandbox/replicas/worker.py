@@ -62,7 +62,7 @@ class Replica:
     replica_id: str
     node: str
     runner: Any
-    """The `Runner`; None for a pyfunc model, whose runners a pool has."""
+    """The `Runner`; None for a pyfunc model, whose runners a pool has, and for a feature spec."""
     model: bytes
     task: Any
     redis: Any
@@ -84,7 +84,7 @@ class Replica:
     def lookups(self) -> Lookups | None:
         """None for an entity that looks nothing up."""
         plan = self.spec.lookups
-        return Lookups(LookupPlan.from_dict(plan), self.redis) if plan else None
+        return Lookups(LookupPlan.from_dict(plan), self.redis, is_spec=self.spec.runtime == "spec") if plan else None
 
     def answer(self, requests: list[Pending]) -> None:
         """Fill in every request's answer, whatever happens: a message without a reply would hold its callers for minutes."""
@@ -94,13 +94,22 @@ class Replica:
                 request.answer = failed("DEADLINE_EXCEEDED")
         try:
             if self.lookups is not None:
-                self.lookups.complete(requests)
+                self.look_up(self.lookups, requests)
             self.predict(requests)
         except Exception as error:
             logger.exception("a message could not be computed")
             for request in requests:
                 if not request.is_answered:
                     request.answer = failed("REPLICA_FAILED", type(error).__name__)
+
+    def look_up(self, lookups: Lookups, requests: list[Pending]) -> None:
+        """Complete the requests; those of a feature spec are answered then."""
+        started = time.perf_counter()
+        lookups.complete(requests)
+        if self.spec.runtime == "spec":
+            elapsed_ms = (time.perf_counter() - started) * 1000
+            for request in requests:
+                request.execution_ms = elapsed_ms
 
     def predict(self, requests: list[Pending]) -> None:
         """Predict what is not answered yet, together if that works, else one by one."""
@@ -239,6 +248,8 @@ def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService |
         if spec.runtime == "pyfunc":
             assert pyfunc is not None, "every node offers it"
             _register_pool(Replica(spec, replica_id, node, None, b"", None, connection, deque()), pyfunc)
+        elif spec.runtime == "spec":
+            _register(Replica(spec, replica_id, node, None, b"", None, connection, deque()))
         else:
             model = _read_model(spec)
             output = OutputPump(replica_id, partial(service_logs.append, connection, spec.entity_id))
@@ -307,6 +318,8 @@ def _register(replica: Replica) -> None:
     """Hook the replica into Celery: become ready once the model is loaded, then answer messages."""
 
     def load() -> None:
+        if replica.runner is None:
+            return  # features without a model
         description = replica.runner.wait_loaded()
         replica.task = TASKS[replica.spec.runtime](description)
         replica.device = description.get("device", "cpu")

@@ -69,8 +69,9 @@ def check_ai_gateway(caller: Caller, ai_gateway: dict[str, Any], endpoint: Endpo
 def check_config(caller: Caller, config: ConfigInput, endpoint: Endpoint | None = None) -> None:
     """Whoever lets an endpoint read a secret, run a model or write a table must be allowed to do that herself.
 
-    Secrets are for admins [docs: secret ACLs]; models need EXECUTE [docs: Manage model lifecycle in Unity Catalog], the feature
-    tables that they look up SELECT, the schema of an inference table CREATE TABLE. `endpoint` is the one that is changed.
+    Secrets are for admins [docs: secret ACLs]; models and feature specs need EXECUTE [docs: Manage model lifecycle in Unity
+    Catalog], the feature tables that they look up SELECT, the schema of an inference table CREATE TABLE. `endpoint` is the one
+    that is changed.
     Raises PermissionDenied; of a model that is not there the operation tells.
     """
     if caller.is_admin:
@@ -80,7 +81,8 @@ def check_config(caller: Caller, config: ConfigInput, endpoint: Endpoint | None 
     for entity in config.entities:
         if entity.entity_name:
             with suppress(ResourceDoesNotExist):
-                get_model(caller, entity.entity_name)
+                if entity.entity_version:
+                    get_model(caller, entity.entity_name)
                 lookup_plans.require_readable(caller, entity.entity_name, entity.entity_version)
         if entity.external_model or any(REFERENCE.match(value) for value in entity.environment_vars.values()):
             raise PermissionDenied(

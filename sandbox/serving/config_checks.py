@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist, TemporarilyUnavailable
-from sandbox.serving import model_builds
+from sandbox.serving import lookup_plans, model_builds
 from sandbox.serving.inputs import ConfigInput, EntityInput
 from sandbox.serving.models import Endpoint, EndpointKind, ModelBuild
 from sandbox.workspaces.models import Workspace
@@ -24,9 +24,16 @@ def find_builds(workspace: Workspace, asked: ConfigInput) -> Builds:
             _check_secret(workspace, entity)
             continue
         _check_variables(workspace, entity)
+        if not entity.entity_version:
+            lookup_plans.require_spec(workspace, entity.entity_name)
+            continue
         try:
             builds[entity.name] = model_builds.find_or_open(workspace, entity.entity_name, entity.entity_version)
         except ResourceDoesNotExist as error:
+            if lookup_plans.is_spec(workspace, entity.entity_name):
+                raise InvalidParameterValue(
+                    f"'{entity.entity_name}' is a feature spec, which has no versions. Leave entity_version out."
+                ) from error
             raise ResourceDoesNotExist(
                 f"Model '{entity.entity_name}' version {entity.entity_version} does not exist in this workspace. {error.message}"
             ) from error

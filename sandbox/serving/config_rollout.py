@@ -10,6 +10,7 @@ from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError, TemporarilyUnavailable
 from sandbox.serving import compute, events, lineage, lookup_plans, model_builds, nodes, snapshot
+from sandbox.serving.entity_environment import is_feature_tracing_on
 from sandbox.serving.entity_steps import keep_running, move, say
 from sandbox.serving.models import (
     BuildStatus,
@@ -25,6 +26,7 @@ from sandbox.workspaces.secret_store import resolve
 
 START_TIMEOUT = timedelta(minutes=5)
 """After the build; Databricks waits 30 minutes for a CPU container [model-serving-timeouts page]."""
+SPEC_RUNTIME = "spec"
 NO_NODE = "No node is running that could start a replica."
 NO_ROOM = "No node has room for a replica of this model; it waits until another one stops."
 
@@ -67,7 +69,11 @@ def _check_key(endpoint: Endpoint, entity: ServedEntity) -> None:
 
 def _is_built(endpoint: Endpoint, entity: ServedEntity) -> bool:
     """Whether the model file is there; sees to it that somebody makes it."""
-    if entity.model_sha256:
+    if entity.model_sha256 or entity.runtime == SPEC_RUNTIME:
+        return True
+    if entity.is_feature_spec:
+        entity.runtime = SPEC_RUNTIME
+        ServedEntity.objects.filter(id=entity.id).update(runtime=SPEC_RUNTIME, state_changed_at=timezone.now())
         return True
     try:
         build = entity.build or _open_build(endpoint, entity)
@@ -102,7 +108,9 @@ def _knows_lookups(endpoint: Endpoint, entity: ServedEntity) -> bool:
     if entity.lookups is not None or endpoint.kind != EndpointKind.CUSTOM:
         return True
     try:
-        plan = lookup_plans.find(endpoint.workspace, entity.entity_name, entity.entity_version)
+        plan = lookup_plans.find(
+            endpoint.workspace, entity.entity_name, entity.entity_version, is_traced=is_feature_tracing_on(entity)
+        )
     except lookup_plans.NotYet as waits:
         say(entity, str(waits))
         return False

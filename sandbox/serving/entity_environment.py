@@ -9,6 +9,13 @@ from sandbox.serving.models import ServedEntity
 from sandbox.workspaces.encryption import encrypt
 from sandbox.workspaces.secret_store import REFERENCE, resolve
 
+FEATURE_TRACING = "ENABLE_FEATURE_TRACING"
+"""With `true` the features of each request go into the inference table too [docs: Log feature lookup DataFrames]."""
+
+
+def is_feature_tracing_on(entity: ServedEntity) -> bool:
+    return str(entity.environment_vars.get(FEATURE_TRACING, "")).strip().lower() == "true"
+
 
 def sealed(entity: ServedEntity) -> str:
     """Ciphertext of {"variables": {name: value}, "secret": names of those that came from a secret}; empty without variables.

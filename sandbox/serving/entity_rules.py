@@ -50,8 +50,9 @@ def read_entities(served_entities: Sequence[Raw] | None, served_models: Sequence
 
 
 def default_name(entity_name: str, entity_version: str) -> str:
-    """`<last part of the model's name>-<version>`; what a name may not have becomes '-'."""
-    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{entity_name.rsplit('.', 1)[-1]}-{entity_version}")
+    """`<last part of the name>-<version>`, of a feature spec without the version; what a name may not have becomes '-'."""
+    parts = filter(None, [entity_name.rsplit(".", 1)[-1], entity_version])
+    return re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(parts))
 
 
 def _as_entity(model: Raw) -> Raw:
@@ -95,7 +96,8 @@ def _external(raw: Raw) -> EntityInput:
 def _check_entity_name(entity_name: str) -> None:
     if not entity_name:
         raise InvalidParameterValue(
-            "A served entity needs entity_name (a registered model, such as 'main.default.churn') or external_model."
+            "A served entity needs entity_name (a registered model such as 'main.default.churn', or a feature spec) or "
+            "external_model."
         )
     if entity_name.startswith(("models:/", "runs:/")):
         bare = entity_name.split("/", 1)[1].strip("/").split("/")[0].split("@")[0]
@@ -106,6 +108,8 @@ def _check_entity_name(entity_name: str) -> None:
 
 
 def _check_entity_version(entity_name: str, entity_version: str) -> None:
+    if not entity_version and entity_name.count(".") == 2:
+        return  # perhaps a feature spec, which has none; `config_checks` looks
     if not entity_version:
         raise InvalidParameterValue(f"entity_version is required for the model '{entity_name}'.")
     if not VERSION.fullmatch(entity_version):

@@ -15,6 +15,11 @@ def record(endpoint: Endpoint, config: EndpointConfig) -> None:
             lineage.record(endpoint.workspace, version, served)
             for source in _features(entity):
                 lineage.record(endpoint.workspace, source, version)
+        elif entity.is_feature_spec:
+            spec = Node(Kind.FUNCTION, entity.entity_name.lower())
+            lineage.record(endpoint.workspace, spec, served)
+            for source in _features(entity):
+                lineage.record(endpoint.workspace, source, spec)
     table = inference_table(endpoint, config)
     if table:
         lineage.record(endpoint.workspace, served, Node(Kind.TABLE, table.lower()))

@@ -179,7 +179,7 @@ class ServedEntity(models.Model):
     model_sha256 = models.CharField(max_length=64, blank=True)
     """Known once built; for a foundation model from the start."""
     runtime = models.CharField(max_length=16, blank=True)
-    """`pyfunc` when the build says so; empty for what the endpoint's kind says."""
+    """`pyfunc` when the build says so, `spec` for a feature spec; empty for what the endpoint's kind says."""
     lookups = models.JSONField(null=True)
     """A `sandbox.features.plan.LookupPlan`, found when it is deployed; {} when nothing is looked up, None before."""
     deployment = models.CharField(max_length=32, choices=Deployment, default=Deployment.CREATING)
@@ -205,6 +205,11 @@ class ServedEntity(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_feature_spec(self) -> bool:
+        """Features are served, without a model."""
+        return bool(self.entity_name) and not self.entity_version
 
 
 class DeploymentEvent(models.Model):

@@ -1,5 +1,7 @@
 """The query schema of an endpoint as an OpenAPI document, from the signatures that its models were logged with.
 
+What is looked up is not in it, the keys are.
+
 Shape after the example of the manage-serving-endpoints page: a path for each served model, `oneOf` over input forms.
 """
 
@@ -9,6 +11,8 @@ from typing import Any
 from django.conf import settings
 
 from sandbox.errors import InvalidState, ResourceDoesNotExist
+from sandbox.features.plan import LookupPlan
+from sandbox.serving.lookup_schema import answered_columns, plan_of, sent_columns
 from sandbox.serving.models import Endpoint, ServedEntity
 from sandbox.serving.representation import config_of, is_ready
 
@@ -42,15 +46,29 @@ def describe(endpoint: Endpoint) -> Json:
 
 
 def _operation(entity: ServedEntity) -> Json:
+    plan = plan_of(entity)
+    if plan is not None and entity.is_feature_spec:
+        return _documented({"inputs": sent_columns(plan)}, _outputs(plan))
     signature = entity.build.signature if entity.build else {}
     if not signature.get("inputs"):
         raise ResourceDoesNotExist(
             f"Served entity {entity.name} has no logged signature, so there is no query schema. Log the model with a signature."
         )
+    taken = {**signature, "inputs": sent_columns(plan, signature["inputs"])} if plan is not None else signature
+    return _documented(taken, response_schema(signature))
+
+
+def _documented(taken: Mapping[str, Any], answered: Json) -> Json:
     return {
-        "requestBody": {"required": True, "content": _json(request_schema(signature))},
-        "responses": {"200": {"description": "Successful operation", "content": _json(response_schema(signature))}},
+        "requestBody": {"required": True, "content": _json(request_schema(taken))},
+        "responses": {"200": {"description": "Successful operation", "content": _json(answered)}},
     }
+
+
+def _outputs(plan: LookupPlan) -> Json:
+    """A feature spec answers one object for each row."""
+    row = {"type": "object", "properties": {each["name"]: _column(each) for each in answered_columns(plan)}}
+    return {"type": "object", "required": ["outputs"], "properties": {"outputs": {"type": "array", "items": row}}}
 
 
 def request_schema(signature: Mapping[str, Any]) -> Json:

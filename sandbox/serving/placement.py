@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
-REPLICA_BYTES = {"onnx": 128 * MIB, "embedding": 256 * MIB, "pyfunc": 512 * MIB}
+REPLICA_BYTES = {"onnx": 128 * MIB, "spec": 64 * MIB, "embedding": 256 * MIB, "pyfunc": 512 * MIB}
 """Memory set aside for a replica of each runtime, without its model (measured: 51 MB idle with ONNX; the rest is for work)."""
 MODEL_COPIES = 3
 """A model lies in memory as the file's bytes, in its session, and once more while it loads."""

@@ -111,14 +111,17 @@ def _spec(endpoint: Endpoint, entity: ServedEntity) -> Json:
     """`ServedEntitySpec`: what is served, without how."""
     if endpoint.kind == EndpointKind.EXTERNAL:
         return {"name": entity.name, "external_model": entity.external_model}
-    spec: Json = {"name": entity.name, "entity_name": entity.entity_name, "entity_version": entity.entity_version}
+    spec: Json = {"name": entity.name, "entity_name": entity.entity_name}
+    if entity.entity_version:  # a feature spec has none
+        spec["entity_version"] = entity.entity_version
     if endpoint.kind == EndpointKind.FOUNDATION:
         spec["foundation_model"] = entity.foundation_model
     return spec
 
 
 def _model_spec(entity: ServedEntity) -> Json:
-    return {"name": entity.name, "model_name": entity.entity_name, "model_version": entity.entity_version}
+    version = {"model_version": entity.entity_version} if entity.entity_version else {}
+    return {"name": entity.name, "model_name": entity.entity_name, **version}
 
 
 def _compute(entity: ServedEntity) -> Json:

@@ -60,7 +60,7 @@ def _rows(caller: Caller) -> Iterator[dict[str, Any]]:
             "endpoint_name": endpoint.name,
             "endpoint_id": endpoint.id,
             "served_entity_name": entity.name,
-            "entity_type": _TYPES[EndpointKind(endpoint.kind)],
+            "entity_type": "FEATURE_SPEC" if entity.is_feature_spec else _TYPES[EndpointKind(endpoint.kind)],
             "entity_name": entity.entity_name or entity.external_model.get("name"),
             "entity_version": entity.entity_version or None,
             "endpoint_config_version": entity.config.config_version,
@@ -78,7 +78,7 @@ def _config(kind: EndpointKind, entity: ServedEntity) -> dict[str, Any]:
         lowest = 0 if entity.scale_to_zero_enabled else sizes.lowest * CONCURRENCY_PER_REPLICA
         highest = sizes.highest * CONCURRENCY_PER_REPLICA
         config = {"min_concurrency": lowest, "max_concurrency": highest, "compute_type": entity.workload_type}
-        return {"custom_model_config": config}
+        return {"feature_spec_config" if entity.is_feature_spec else "custom_model_config": config}
     return {}
 
 

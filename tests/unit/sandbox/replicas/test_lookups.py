@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import math
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +17,6 @@ from sandbox.features.encoding import Pointer, pointer_key, rows_key
 from sandbox.features.plan import FunctionCall, LookupPlan, TableLookup
 from sandbox.replicas.lookups import Lookups
 from sandbox.replicas.requests import Pending
-from tests.embedded_redis import running_redis
 
 CUSTOMERS = TableLookup(
     "t1", "m.d.customers_online", "m.d.customers", {"id": "customer"}, {"tenure": "tenure", "total": "spend", "plan": "plan"}
@@ -33,20 +31,6 @@ ROWS = pa.table(
         "plan": ["basic", "gold", None],
     }
 )
-
-
-@pytest.fixture(scope="module")
-def redis_url() -> Iterator[str]:
-    with running_redis() as url:
-        yield url
-
-
-@pytest.fixture
-def store(redis_url: str) -> redis.Redis:
-    client = redis.Redis.from_url(redis_url)
-    client.flushall()
-    publish(client, "t1", ROWS, ["bigint"], ["int", "double", "string"])
-    return client
 
 
 def publish(client: redis.Redis, table: str, rows: pa.Table, key_types: list[str], types: list[str], generation: int = 1) -> None:

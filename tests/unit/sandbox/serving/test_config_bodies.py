@@ -88,7 +88,7 @@ def test_unknown_fields_and_nulls_are_ignored() -> None:
         ),
         ({"entity_name": "models:/main.default.churn@Champion"}, "such as 'main.default.churn'"),
         ({"entity_name": None}, "needs entity_name"),
-        ({"entity_version": None}, "entity_version is required for the model 'main.default.churn'."),
+        ({"entity_name": "churn", "entity_version": None}, "entity_version is required for the model 'churn'."),
         ({"entity_version": "Champion"}, "entity_version 'Champion' is not a version number."),
         ({"workload_size": "Tiny"}, 'served_entities[0].workload_size: "Tiny" is not valid. Use Small, Medium, Large.'),
         ({"workload_type": "TPU"}, 'workload_type: "TPU" is not valid. Use CPU, CPU_MEDIUM'),

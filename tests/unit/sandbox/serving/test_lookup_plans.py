@@ -12,14 +12,15 @@ from sandbox.catalog.column_types import Column
 from sandbox.catalog.functions import Definition, Parameter
 from sandbox.catalog.lineage import Kind, Node
 from sandbox.catalog.models import SecurableType
-from sandbox.errors import InvalidState, PermissionDenied
+from sandbox.errors import InvalidParameterValue, InvalidState, PermissionDenied, ResourceDoesNotExist
 from sandbox.features import online_tables, sync
 from sandbox.features import spec as specs
 from sandbox.features.models import OnlineTable, Sync
 from sandbox.features.plan import LookupPlan
 from sandbox.features.spec import FeatureSpec, Function, Lookup
-from sandbox.serving import access, lookup_plans, operations, tick
+from sandbox.serving import access, lookup_plans, openapi, operations, tick
 from sandbox.serving.models import DeploymentEvent, ServedEntity
+from sandbox.serving.representation import detailed
 from sandbox.serving.serializers import read_config
 from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
@@ -212,3 +213,87 @@ def test_who_may_not_read_a_table_cannot_let_an_endpoint_do_it(ada: Caller, regi
         grants.change(ada, securables.find(ada.workspace, kind, name), {"bob@example.org": [privilege]}, {})
     access.check_config(bob, config)
     assert operations.list_endpoints(ada.workspace) == []
+
+
+# --- feature specs that are served themselves --------------------------------------------------------
+
+SPEC_NAME = "main.default.customer_features"
+SPEC_CONFIG = {"served_entities": [{"entity_name": SPEC_NAME, "workload_size": "Small", "scale_to_zero_enabled": True}]}
+
+
+def make_spec(caller: Caller, spec: FeatureSpec = SPEC, *, or_replace: bool = False) -> None:
+    definition = Definition(functions.FEATURE_SPEC, spec.to_json(), (), "string")
+    functions.create_function(caller, SPEC_NAME, definition, or_replace=or_replace)
+
+
+def test_a_feature_spec_is_served_without_a_model(ada: Caller, registry: Any, control: Any, node: Any) -> None:
+    make_spec(ada)
+    publish(ada)
+    fill()
+    endpoint = deploy(ada.workspace, node, control, body=SPEC_CONFIG)
+    entity = ServedEntity.objects.get(config__endpoint=endpoint)
+    assert (entity.name, entity.entity_version, entity.runtime) == ("customer_features", "", "spec")
+    [order] = node.specs.values()
+    assert (order["runtime"], order["model_sha256"], order["lookups"]["inputs"]) == ("spec", "", ["tenure", "spend", "mean"])
+    shown = detailed(operations.get_endpoint(ada.workspace, endpoint.name), ada.workspace)["config"]["served_entities"][0]
+    assert (shown["entity_name"], "entity_version" in shown) == (SPEC_NAME, False)
+    upstream, downstream = lineage.neighbours(ada.workspace, Node(Kind.FUNCTION, SPEC_NAME))
+    assert upstream == [Node(Kind.FUNCTION, "main.default.mean"), Node(Kind.TABLE, TABLE)]
+    assert downstream == [Node(Kind.ENDPOINT, endpoint.name)]
+
+    schema = openapi.describe(operations.get_endpoint(ada.workspace, endpoint.name))
+    post = schema["paths"]["/served-models/customer_features/invocations"]["post"]
+    records = post["requestBody"]["content"]["application/json"]["schema"]["oneOf"][1]["properties"]["dataframe_records"]
+    assert records["items"] == {
+        "type": "object",
+        "required": ["customer"],
+        "properties": {"customer": {"type": "integer", "format": "int64"}},
+    }
+    answer = post["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["outputs"]["items"]
+    assert list(answer["properties"]) == ["tenure", "spend", "mean"]
+
+    make_spec(ada, changed(exclude_columns=("customer", "mean")), or_replace=True)
+    functions.drop_function(ada, "main.default.mean")
+    tick.tick()
+    control.run()
+    assert ServedEntity.objects.get().lookups["inputs"] == ["tenure", "spend", "mean"], "as it was deployed, until it is updated"
+
+
+def test_a_version_and_its_absence_are_checked(ada: Caller, registry: Any, tmp_path: Path) -> None:
+    make_spec(ada)
+    register(registry, tmp_path / "model")
+    for entity, error, words in (
+        ({"entity_name": MODEL}, InvalidParameterValue, f"entity_version is required for the model '{MODEL}'."),
+        ({"entity_name": SPEC_NAME, "entity_version": "1"}, InvalidParameterValue, "is a feature spec, which has no versions"),
+        ({"entity_name": "main.default.mean"}, ResourceDoesNotExist, "Feature spec 'main.default.mean' does not exist"),
+        ({"entity_name": "main.default.nothing"}, ResourceDoesNotExist, "Feature spec 'main.default.nothing' does not exist"),
+    ):
+        with pytest.raises(error, match=words):
+            create(ada.workspace, body={"served_entities": [{"workload_size": "Small", **entity}]})
+
+
+def test_serving_a_spec_needs_execute_on_it_and_select_on_its_tables(ada: Caller) -> None:
+    make_spec(ada)
+    user = User.objects.create(username="bob", email="bob@example.org")
+    members.add_member(ada.workspace, "bob")
+    bob, config = Caller(ada.workspace, user), read_config(SPEC_CONFIG)
+    for kind, name, privilege in (
+        (SecurableType.CATALOG, "main", "USE_CATALOG"),
+        (SecurableType.SCHEMA, "main.default", "USE_SCHEMA"),
+        (SecurableType.FUNCTION, SPEC_NAME, "EXECUTE"),
+        (SecurableType.TABLE, TABLE, "SELECT"),
+        (SecurableType.FUNCTION, "main.default.mean", "EXECUTE"),
+    ):
+        with pytest.raises(PermissionDenied):
+            access.check_config(bob, config)
+        grants.change(ada, securables.find(ada.workspace, kind, name), {"bob@example.org": [privilege]}, {})
+    access.check_config(bob, config)
+
+
+def test_a_column_that_changed_its_type_cannot_be_deployed(ada: Caller, registry: Any, tmp_path: Path) -> None:
+    columns = (SPEC.columns[0], specs.Column("tenure", "lookup", "string"), *SPEC.columns[2:])
+    register(registry, tmp_path / "model", changed(columns=columns))
+    publish(ada)
+    fill()
+    with pytest.raises(InvalidState, match=r"feature Tenure of .*customers is int now, and was string when"):
+        find(ada)
