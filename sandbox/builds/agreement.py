@@ -107,10 +107,17 @@ def compare(wanted: Any, got: list[Any]) -> Agreement:
 
 
 def _compare_labels(expected: list[Any], got: list[Any]) -> Agreement:
-    wrong = [(a, b) for a, b in zip(expected, got, strict=True) if a != b or type(a) is not type(b)]
+    wrong = [(a, b) for a, b in zip(expected, got, strict=True) if not _is_same(a, b)]
     if not wrong:
         return Agreement(rows=len(expected))
     return Agreement(len(expected), len(wrong) / len(expected), 0.0, f"{wrong[0][1]!r} instead of {wrong[0][0]!r}")
+
+
+def _is_same(wanted: Any, found: Any) -> bool:
+    """Equal and of the same type, label by label where a row has several."""
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(_is_same, wanted, found))
+    return type(wanted) is type(found) and bool(wanted == found)
 
 
 def _compare_numbers(expected: Any, found: Any) -> Agreement:

@@ -100,13 +100,15 @@ def _finisher(signature: Signature, names: list[str]) -> Callable[[list[Any]], V
     """What turns the session's arrays into one value for each row, chosen once."""
     if signature.output.form == "record":
         return lambda arrays: _records(names, arrays)
+    kind = {"boolean": bool, "double": float}.get(signature.output.type)
     if signature.output.form == "vector":
-        return lambda arrays: arrays[0].tolist()
-    if signature.output.type == "boolean":
-        return lambda arrays: arrays[0].ravel().astype(bool).tolist()
-    if signature.output.type == "double":
-        return lambda arrays: arrays[0].ravel().astype(float).tolist()
-    return lambda arrays: arrays[0].ravel().tolist()
+        return lambda arrays: _typed(arrays[0], kind).tolist()
+    return lambda arrays: _typed(arrays[0].ravel(), kind).tolist()
+
+
+def _typed(array: Any, kind: type | None) -> Any:
+    """ONNX labels are integers or texts; the model's may have been booleans or doubles."""
+    return array if kind is None else array.astype(kind, copy=False)
 
 
 def _records(names: list[str], arrays: list[Any]) -> Values:

@@ -22,6 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
@@ -143,6 +144,17 @@ def test_labels_keep_their_type(built: Built, target: list[Any], kind: str) -> N
     assert runtime.signature.output.type == kind
     assert values == model.predict(table[:10]).tolist()
     assert {type(value) for value in values} == {type(target[0])}
+
+
+@pytest.mark.parametrize("labels", [[[False, True], [True, False]], [["No", "hi"], ["Yes", "lo"]]])
+def test_several_labels_keep_their_type(built: Built, labels: list[list[Any]]) -> None:
+    """Booleans came back as 0 and 1: equal, and still another JSON."""
+    table = numbers(rows=40)
+    target = np.array(labels)[(table["f0"] > 0).astype(int)]
+    model = MultiOutputClassifier(LogisticRegression()).fit(table, target)
+    _, runtime = built(model, table)
+    wanted = model.predict(table[:10]).tolist()
+    assert json.dumps(runtime.predict(arrays(runtime.signature, table[:10]))) == json.dumps(wanted)
 
 
 def test_gaps_are_filled_as_in_the_original(built: Built) -> None:
