@@ -41,6 +41,7 @@ class Session:
 
 def begin(who: Who, path: str, *, overwrite: bool) -> Session:
     session = Session(who.workspace_id, path.rstrip("/"), overwrite, secrets.token_hex(16))
+    quota.take(who.workspace_id, quota.ENTRY_BYTES)
     session.folder.mkdir(mode=0o700)
     return session
 
@@ -70,14 +71,15 @@ def part_numbers(first: Any, count: Any) -> range:
 def store_part(session: Session, number: int, staged: StagedFile) -> str:
     """Keep a received part, in place of an earlier try; returns its ETag."""
     target = open_session(session).part(number)
-    earlier = target.stat().st_size if target.exists() else 0
-    total = sum(path.stat().st_size for path in session.folder.iterdir()) - earlier + staged.size
+    earlier = target.stat().st_size if target.exists() else None
+    total = sum(path.stat().st_size for path in session.folder.iterdir()) - (earlier or 0) + staged.size
     if total > settings.ARTIFACT_BODY_LIMIT_BYTES:
         raise RequestTooLarge(
             f"The parts are together larger than {settings.ARTIFACT_BODY_LIMIT_BYTES} bytes, the limit of a file."
         )
     staged.commit_as(target)
-    quota.give_back(session.workspace_id, earlier)
+    if earlier is not None:
+        quota.give_back(session.workspace_id, quota.counted(earlier))
     return _etag(target)
 
 
@@ -93,9 +95,9 @@ def complete(session: Session, parts: Any, place: Place) -> None:
 
 def abort(session: Session) -> None:
     """Throw the parts away."""
-    size = sum(path.stat().st_size for path in session.folder.iterdir()) if session.folder.is_dir() else 0
+    sizes = [path.stat().st_size for path in session.folder.iterdir()] if session.folder.is_dir() else []
     shutil.rmtree(session.folder, ignore_errors=True)
-    quota.give_back(session.workspace_id, size)
+    quota.give_back(session.workspace_id, sum(map(quota.counted, sizes)) + quota.ENTRY_BYTES)
 
 
 def _in_order(parts: Any) -> Sequence[dict[str, Any]]:

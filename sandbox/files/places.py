@@ -51,7 +51,7 @@ async def locate(who: Who, path: str, *, writing: bool) -> Place:
         root = await sync_to_async(_catalog_root)(who, area, naming, writing)
     if writing or area is Area.VOLUMES:
         await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True, mode=0o700)
-    return Place(root, inside, path.rstrip("/"))
+    return Place(root, inside, path.rstrip("/"), who.workspace_id)
 
 
 # --- what the catalog knows ------------------------------------------------------------------------
@@ -104,7 +104,8 @@ def volume_files(caller: Caller, path: str, suffix: str) -> list[Path]:
         raise InvalidParameterValue(
             f"SQL reads files of volumes only: '/Volumes/<catalog>/<schema>/<volume>/<path>', not {path[:200]}."
         )
-    place = Place(_volume_root(caller, naming, writing=False), inside, path.rstrip("/"))
+    root, workspace_id = _volume_root(caller, naming, writing=False), caller.workspace.id
+    place = Place(root, inside, path.rstrip("/"), workspace_id)
     try:
         tree.check_folder(place)
     except NotFound:
@@ -112,7 +113,7 @@ def volume_files(caller: Caller, path: str, suffix: str) -> list[Path]:
     entries = [entry for entry in tree.list_folder(place) if not entry.is_directory and entry.name.endswith(suffix)]
     if not entries:
         raise NotFound(f"{place.path[:1100]} has no files *{suffix}.")
-    return [_readable(Place(place.root, (*inside, entry.name), f"{place.path}/{entry.name}")) for entry in entries]
+    return [_readable(Place(root, (*inside, entry.name), f"{place.path}/{entry.name}", workspace_id)) for entry in entries]
 
 
 def _readable(place: Place) -> Path:

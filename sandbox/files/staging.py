@@ -34,9 +34,10 @@ class StagedFile:
 
     def __init__(self, workspace_id: str) -> None:
         self._workspace_id = workspace_id
+        quota.take(workspace_id, quota.ENTRY_BYTES)
         self.path = staging_folder(workspace_id) / f"file-{secrets.token_hex(16)}"
         self.size = 0
-        self._counted = 0
+        self._counted = quota.ENTRY_BYTES
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
     def __enter__(self) -> Self:
@@ -47,8 +48,10 @@ class StagedFile:
 
     def write(self, content: bytes) -> None:
         """Raises ResourceExhausted when the quota or the disk is used up."""
-        quota.take(self._workspace_id, len(content))
-        self._counted += len(content)
+        more = quota.counted(self.size + len(content)) - self._counted
+        if more > 0:
+            quota.take(self._workspace_id, more)
+            self._counted += more
         try:
             view = memoryview(content)
             while view:

@@ -1,16 +1,19 @@
 """Files and folders below a root, reached part by part without ever following a link."""
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import AlreadyExists, BadRequest, InvalidParameterValue, NotFound, ResourceConflict
+from sandbox.files import quota
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FOLDER = _ROOT | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
@@ -23,6 +26,8 @@ class Place:
     parts: tuple[str, ...]
     path: str
     """As the caller names it, absolute, without a slash at the end."""
+    workspace_id: str
+    """Whose quota counts what is made there."""
 
     def missing(self) -> NotFound:
         return NotFound(f"{self.path[:1100]} does not exist.")
@@ -39,34 +44,54 @@ class Entry:
 
 
 @contextmanager
-def folder(place: Place, parts: Sequence[str], *, create: bool = False) -> Iterator[int]:
+def folder(place: Place, parts: Sequence[str], *, create: bool = False, change: bool = False) -> Iterator[int]:
     """The descriptor of a folder below the place's root, made with everything above it if asked; the root itself never is.
 
-    Raises NotFound, or ResourceConflict when a part of the path is a file and folders were to be made.
+    Whoever creates or changes something holds the root meanwhile: it is not sealed then (`registry.version_files.closed`).
+
+    Raises NotFound, or ResourceConflict when a part of the path is a file and folders were to be made, or ResourceExhausted.
     """
-    descriptor = -1
-    try:
-        descriptor = os.open(place.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for part in parts:
-            inner = _enter(descriptor, part, create)
-            os.close(descriptor)
-            descriptor = inner
-        yield descriptor
-    except OSError as error:
-        raise _explained(error, place, create) from error
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-def _enter(descriptor: int, part: str, create: bool) -> int:
-    if create:
+    with ExitStack() as opened:
         try:
-            os.mkdir(part, 0o700, dir_fd=descriptor)
-            os.fsync(descriptor)
-        except FileExistsError:
-            pass
-    return os.open(part, _FOLDER, dir_fd=descriptor)
+            descriptor = _open_folder(opened, place.root)
+            if create or change:
+                _hold(descriptor, place)
+            for part in parts:
+                descriptor = _enter(opened, descriptor, part, place.workspace_id if create else "")
+            yield descriptor
+        except OSError as error:
+            raise _explained(error, place, create) from error
+
+
+def _hold(root: int, place: Place) -> None:
+    """Until the descriptor is closed nobody seals the folder. Raises FileNotFoundError when that has happened already."""
+    fcntl.flock(root, fcntl.LOCK_SH)
+    if not os.path.samestat(os.fstat(root), os.stat(place.root)):
+        raise FileNotFoundError(errno.ENOENT, "sealed meanwhile")
+
+
+def _open_folder(opened: ExitStack, path: str | Path, above: int | None = None) -> int:
+    descriptor = os.open(path, _FOLDER if above is not None else _ROOT, dir_fd=above)
+    opened.callback(os.close, descriptor)
+    return descriptor
+
+
+def _enter(opened: ExitStack, above: int, part: str, creator: str) -> int:
+    """`creator` is the workspace for which the folder is made when it is missing; nothing is made for nobody."""
+    try:
+        return _open_folder(opened, part, above)
+    except FileNotFoundError:
+        if not creator:
+            raise
+    quota.take(creator, quota.ENTRY_BYTES)
+    try:
+        os.mkdir(part, 0o700, dir_fd=above)
+        os.fsync(above)
+    except OSError as error:
+        quota.give_back(creator, quota.ENTRY_BYTES)
+        if not isinstance(error, FileExistsError):  # somebody was faster
+            raise
+    return _open_folder(opened, part, above)
 
 
 def _explained(error: OSError, place: Place, create: bool) -> Exception:
@@ -125,7 +150,7 @@ def delete_file(place: Place) -> None:
     """Raises NotFound, also for a folder."""
     descriptor, _ = open_file(place)
     os.close(descriptor)
-    with folder(place, place.parts[:-1]) as parent:
+    with folder(place, place.parts[:-1], change=True) as parent:
         os.unlink(place.parts[-1], dir_fd=parent)
         os.fsync(parent)
 
@@ -135,7 +160,7 @@ def delete_folder(place: Place) -> None:
     check_folder(place)
     if not place.parts:
         raise BadRequest(f"{place.path} is not an ordinary directory. Delete the object that it belongs to instead.")
-    with folder(place, place.parts[:-1]) as parent:
+    with folder(place, place.parts[:-1], change=True) as parent:
         try:
             os.rmdir(place.parts[-1], dir_fd=parent)
         except OSError as error:

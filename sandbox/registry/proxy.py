@@ -203,7 +203,8 @@ async def _store_artifact(who: Who, headers: Headers, receive: Receive, route: R
     root: Path = settings.MLFLOW_DIR.joinpath("artifacts", *below[:2])
     async with receive_file(who.workspace_id, headers, receive) as staged:
         await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True, mode=0o700)
-        await asyncio.to_thread(staged.commit, Place(root, tuple(below[2:]), "/" + route.artifact_path), overwrite=True)
+        place = Place(root, tuple(below[2:]), "/" + route.artifact_path, who.workspace_id)
+        await asyncio.to_thread(staged.commit, place, overwrite=True)
 
 
 def _forward_artifact(scope: Scope, workspace: str, route: Route) -> Forwarded:

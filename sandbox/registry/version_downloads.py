@@ -69,7 +69,7 @@ def _find(who: Who, path: str, inside: tuple[str, ...]) -> Place:
         version = _version(who, path, inside)
     finally:
         close_old_connections()
-    return Place(version_files.version_folder(version), inside[2:], path)
+    return Place(version_files.version_folder(version), inside[2:], path, who.workspace_id)
 
 
 def _version(who: Who, path: str, inside: tuple[str, ...]) -> ModelVersion:

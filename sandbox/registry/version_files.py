@@ -1,8 +1,10 @@
 """The files of model versions: one folder each, filled while the version is pending, sealed when it becomes READY."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -71,6 +73,27 @@ def may_register(caller: Caller, model: Securable) -> None:
 def files_of(folder: Path) -> Iterator[Path]:
     """Every regular file below the folder, in order; links are left out."""
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+
+
+@contextmanager
+def closed(version: ModelVersion) -> Iterator[Path]:
+    """The folder with the version's files, to look at and seal: nothing arrives or goes in it meanwhile.
+
+    Whoever changes a file holds the pending folder for that moment (`files.tree.folder`) and finds it gone when it was sealed.
+    It is the final one when somebody else, or an earlier try that was killed, has sealed it.
+    """
+    final = model_folder(version.registered_model) / str(version.version)
+    pending = final.with_name(final.name + _PENDING)
+    try:
+        descriptor = os.open(pending, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield final
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield pending if pending.is_dir() else final
+    finally:
+        os.close(descriptor)
 
 
 def seal(version: ModelVersion) -> Path:

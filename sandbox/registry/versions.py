@@ -120,7 +120,7 @@ def finalize(caller: Caller, name: str, number: str | int) -> ModelVersion:
 def register_copy(version: ModelVersion, source: Path, by: str) -> ModelVersion:
     """Fill a pending version with the files of `source` and make it READY; what goes wrong makes it FAILED_REGISTRATION."""
     workspace_id = version.registered_model.workspace_id
-    size = sum(path.stat().st_size for path in version_files.files_of(source))
+    size = sum(quota.counted(path.stat().st_size) for path in version_files.files_of(source))
     try:
         quota.take(workspace_id, size)
         version_files.copy_in(source, version)
@@ -135,8 +135,9 @@ def register_copy(version: ModelVersion, source: Path, by: str) -> ModelVersion:
 
 def make_ready(version: ModelVersion, by: str) -> ModelVersion:
     """Seal the files, then say READY: the order in which a kill leaves a pending version at worst."""
-    described = check_files(version.registered_model, _arrived(version))
-    version_files.seal(version)
+    with version_files.closed(version) as folder:
+        described = check_files(version.registered_model, folder)
+        version_files.seal(version)
     moment = timezone.now()
     is_mine = ModelVersion.objects.filter(pk=version.pk, status=Status.PENDING_REGISTRATION).update(
         status=Status.READY, described=described, updated_at=moment, updated_by=by
@@ -164,12 +165,6 @@ def check_files(model: Securable, folder: Path) -> dict[str, Any]:
     if model.parent_id is not None and not described["has_outputs"]:
         raise InvalidParameterValue(_ONLY_INPUTS + SIGNATURE_NEEDED)
     return described
-
-
-def _arrived(version: ModelVersion) -> Path:
-    """The folder to look at: the final one when an earlier try was killed after it had sealed the files."""
-    pending = version_files.version_folder(version)
-    return pending if pending.is_dir() else version_files.model_folder(version.registered_model) / str(version.version)
 
 
 def _fail(version: ModelVersion, message: str) -> bool:

@@ -24,8 +24,8 @@ def carry_out(caller: Caller, plan: Plan, tables: Tables, objects: Objects, requ
 
     ResourceExhausted: the rows to be written do not fit into the workspace's quota or on the disk.
     """
-    if tables:
-        quota.take(caller.workspace.id, sum(rows.nbytes for rows in tables.values()))
+    if tables or plan.get("do") == "create_table":
+        quota.take(caller.workspace.id, quota.counted(sum(rows.nbytes for rows in tables.values())))
     try:
         return _OPERATIONS[plan["do"]](Job(caller, plan, tables, objects, request))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -47,7 +47,7 @@ def place_of(opened: Opened, path: str, *, writing: bool = False) -> Place:
     _, _, inside = split_path(full)
     root = volumes.folder_of(opened.row)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Place(root, inside, full)
+    return Place(root, inside, full, opened.row.workspace_id)
 
 
 def lines(place: Place) -> list[Line]:

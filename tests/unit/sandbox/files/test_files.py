@@ -1,6 +1,8 @@
 """Files and folders of a volume: stored whole or not at all, read whole or in part."""
 
+import os
 import random
+import threading
 from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -10,7 +12,8 @@ import pytest
 
 from sandbox.catalog import volumes
 from sandbox.catalog.models import Grant, ModelVersion, Securable
-from sandbox.files import quota, staging
+from sandbox.errors import NotFound
+from sandbox.files import quota, staging, tree
 from sandbox.registry import registered_models, version_files, versions
 from sandbox.workspaces.members import Caller
 from tests.unit.sandbox.files.conftest import VOLUME, Files
@@ -139,11 +142,37 @@ def test_a_workspace_has_a_quota(files: Files, settings: Any, on_disk: Callable[
     assert [files("PUT", f"{FILE}{number}", CONTENT).status for number in range(2)] == [204, 204]
     refused = files("PUT", f"{FILE}2", CONTENT)
     assert (refused.status, refused.json["error_code"]) == (400, "RESOURCE_EXHAUSTED")
-    assert f"take {2 * len(CONTENT)} of 2500000 bytes" in refused.json["message"]
+    entries = 3 * quota.ENTRY_BYTES  # the volume's folder, the one in it, and the file that is being received
+    assert f"take {2 * len(CONTENT) + entries} of 2500000 bytes" in refused.json["message"]
     assert len(on_disk()) == 2
     assert files("DELETE", f"{FILE}1").status == 204
     quota.forget()
     assert files("PUT", f"{FILE}2", CONTENT).status == 204
+
+
+def test_empty_files_and_folders_count(files: Files, settings: Any, on_disk: Callable[[], list[str]]) -> None:
+    settings.FILES_QUOTA_BYTES = 5 * quota.ENTRY_BYTES  # the volume's folder, the one in it, and three more
+    folders = FILE.replace("/files/", "/directories/")
+    assert files("PUT", FILE, b"").status == 204
+    assert files("PUT", f"{folders}-a/b").status == 204
+    for method, address in (("PUT", f"{FILE}-2"), ("PUT", f"{folders}-c")):
+        refused = files(method, address)
+        assert (refused.status, refused.json["error_code"]) == (400, "RESOURCE_EXHAUSTED")
+    assert "each file and folder counts 16384 bytes at least" in refused.json["message"]
+    begun = files("POST", f"{FILE}-3", action="initiate-upload")
+    assert begun.json["error_code"] == "RESOURCE_EXHAUSTED"
+    assert files("PUT", FILE, b"x").json["error_code"] == "RESOURCE_EXHAUSTED"  # one more until it is whole
+    assert files("PUT", f"{folders}-a/b").status == 204  # there already: nothing is made
+    assert files("GET", f"{folders}-c").status == 404
+    assert len(on_disk()) == 1
+    quota.forget()
+    assert quota.measure(files.workspaces["ada"][0].id) == 5 * quota.ENTRY_BYTES
+
+
+def test_inodes_are_kept_for_the_site(files: Files, monkeypatch: Any, on_disk: Callable[[], list[str]]) -> None:
+    monkeypatch.setattr(quota, "INODE_RESERVE", 1 << 60)
+    assert "The disk of this site is full" in files("PUT", FILE, b"").json["message"]
+    assert on_disk() == []
 
 
 def test_a_full_disk_is_a_sentence(files: Files, monkeypatch: Any, on_disk: Callable[[], list[str]]) -> None:
@@ -224,6 +253,43 @@ def test_random_bytes_in_random_pieces(files: Files) -> None:
     pieces: list[bytes | None] = [content[a:b] for a, b in zip([0, *cuts], [*cuts, len(content)], strict=True)]
     assert files("PUT", FILE, pieces).status == 204
     assert files("GET", FILE).body == content
+
+
+def test_no_file_lands_in_a_version_while_it_is_sealed(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is open already, and in the moment before the file gets its name somebody finalizes the version."""
+    caller = Caller(*files.workspaces["ada"])
+    registered_models.create_model(caller, "main.default.churn")
+    version = versions.create_version(caller, "main.default.churn", source="")
+    address = "/api/2.0/fs/files/Models/main/default/churn/1/MLmodel"
+    assert files("PUT", address, b"flavors: {}").status == 204
+    rename, happened = os.rename, []
+
+    def seal() -> None:
+        with version_files.closed(version):
+            version_files.seal(version)
+        happened.append("sealed")
+
+    sealing = threading.Thread(target=seal)
+
+    def rename_late(*args: Any, **kwargs: Any) -> None:
+        if "dst_dir_fd" in kwargs:  # the file; the other one is the folder that is sealed
+            sealing.start()
+            sealing.join(0.2)
+            happened.append("moved")
+        rename(*args, **kwargs)
+
+    monkeypatch.setattr(os, "rename", rename_late)
+    assert files("PUT", address, b"flavors: {other: {}}").status == 204
+    sealing.join()
+    assert happened == ["moved", "sealed"]
+    monkeypatch.undo()
+
+    late = tree.Place(version_files.version_folder(version), ("late",), "late", caller.workspace.id)  # found while it was pending
+    for change in (tree.make_folder, tree.delete_file):
+        with pytest.raises(NotFound):
+            change(late)
+    final = version_files.model_folder(version.registered_model) / "1"
+    assert {path.name: path.read_text() for path in final.iterdir()} == {"MLmodel": "flavors: {other: {}}"}
 
 
 def test_a_version_takes_files_until_it_is_sealed(files: Files) -> None:

@@ -148,7 +148,7 @@ def test_rows_count_for_the_quota(caller: Caller, settings: Any) -> None:
     kept = quota.measure(caller.workspace.id)
     assert kept > 1000
     settings.FILES_QUOTA_BYTES = kept + 4000
-    assert "another 8000 do not fit" in str(outcome(caller, "INSERT INTO numbers SELECT id FROM range(1000)"))
+    assert "another 16384 do not fit" in str(outcome(caller, "INSERT INTO numbers SELECT id FROM range(1000)"))
     assert run_statement(caller, "SELECT count(*) FROM numbers").rows == [["1000"]]
     run_statement(caller, "DROP TABLE numbers")
     quota.forget()
