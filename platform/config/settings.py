@@ -205,6 +205,8 @@ UPLOAD_BODY_LIMIT_BYTES = 33 * 1024 * 1024  # a file of 32 MB with the form arou
 ARTIFACT_BODY_LIMIT_BYTES = 512 * 1024 * 1024
 # Tables, volumes, models and what MLflow keeps of one workspace, together.
 FILES_QUOTA_BYTES = env_int("FILES_QUOTA_MB", 10 * 1024) * 1024 * 1024
+# Memory that the online tables of one workspace may take in Redis, together.
+ONLINE_TABLES_QUOTA_BYTES = env_int("ONLINE_TABLES_QUOTA_MB", 1024) * 1024 * 1024
 INVOCATION_TIMEOUT_S = float(env_str("INVOCATION_TIMEOUT_S", "297"))
 MAX_SERVED_ENTITIES = 10
 MAX_ENDPOINTS_PER_WORKSPACE = 1_000

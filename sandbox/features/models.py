@@ -70,6 +70,8 @@ class OnlineTable(models.Model):
     synced_version = models.BigIntegerField(null=True)
     """Version of the source that the rows are of; None before the first sync has ended."""
     synced_rows = models.BigIntegerField(default=0)
+    synced_bytes = models.BigIntegerField(default=0)
+    """Memory that the rows take in the store, as it was measured after the last sync."""
     synced_at = models.DateTimeField(null=True)
     looked_at = models.DateTimeField(null=True)
     """When a continuous sync last looked for changes."""

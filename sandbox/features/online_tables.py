@@ -17,7 +17,7 @@ from sandbox.catalog.models import Securable, SecurableType
 from sandbox.catalog.names import split_name
 from sandbox.control_queue import enqueue
 from sandbox.errors import InvalidParameterValue, PermissionDenied, ResourceAlreadyExists, ResourceDoesNotExist
-from sandbox.features import sync
+from sandbox.features import quota, sync
 from sandbox.features.models import OnlineStore, OnlineTable, Sync
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
@@ -43,13 +43,15 @@ def create_online_table(
     """An online table that fills in the background. `primary_key` may be left out: it is the source's.
 
     Needs SELECT on the source and CREATE_TABLE on the schema of the new name. Raises ResourceAlreadyExists,
-    ResourceDoesNotExist, PermissionDenied, InvalidParameterValue (no primary key, another key, no change data feed).
+    ResourceDoesNotExist, PermissionDenied, InvalidParameterValue (no primary key, another key, no change data feed),
+    ResourceExhausted.
     """
     name = ".".join(split_name(full_name, 3, "online table"))
     schema = securables.find(caller.workspace, SecurableType.SCHEMA, securables.quoted(name.split(".")[:2]))
     access.require(caller, schema, "CREATE_TABLE")
     source = tables.find(caller, source_name)
     access.require(caller, source, "SELECT")
+    quota.require_some(caller.workspace)
     key, series = _checked_key(source, primary_key, timeseries_key)
     _check_mode(source, mode)
     taken = securables.children(schema, SecurableType.TABLE).filter(full_name=name).exists()

@@ -1,39 +1,43 @@
 """One sync of an online table: a new generation, or the changes since the last; readers see all of it or nothing.
 
-A sync that is killed leaves the pointer where it was. Its half-written generation is named after its number and ends by itself.
+A sync that is killed leaves the pointer where it was, and the schedule starts it again. Its half-written generation is named
+after its number and ends by itself.
 """
 
 import logging
-import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import chain
+from typing import Any
 
 import pyarrow as pa
+from django.dispatch import Signal
 from django.utils import timezone
+from redis.client import Pipeline
+from redis.exceptions import ConnectionError as RedisAway
+from redis.exceptions import OutOfMemoryError
+from redis.exceptions import TimeoutError as RedisSlow
 
 from sandbox.catalog.delta import Snapshot
 from sandbox.connections import redis_client
-from sandbox.features import source
+from sandbox.features import quota, source, sync_lock
 from sandbox.features.bulk import encode
 from sandbox.features.encoding import Pointer, pointer_key, rows_key
 from sandbox.features.models import OnlineTable, Sync
+from sandbox.features.quota import StoreFull
 
 log = logging.getLogger(__name__)
 
 MAX_CHANGED_ROWS = 20_000
 """More changes than this become a new generation: one transaction that writes them all would hold Redis up."""
-LOCK_S = 30
 GENERATION_KEPT_S = 60
 """How long rows stay that nothing points to any more, for replicas that read the pointer a moment ago."""
 UNFINISHED_KEPT_S = 600
 PROGRESS_EVERY_S = 0.5
-_STILL_MINE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('expire', KEYS[1], ARGV[2]) else return 0 end"
-_LET_GO = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end"
-
-
-class Overtaken(Exception):
-    """Another process has taken this table's sync over."""
+SAMPLED_ROWS = 100
+"""Of which Redis takes the size when it is asked how much memory a table takes."""
+STORE_IS_FULL = "The memory of the online store is used up. Delete online tables, or ask the operator of this site for more."
+online_table_changed = Signal()
+"""Sent with `table` when it was filled, could not be, or lost its rows."""
 
 
 def run(sync_id: str) -> bool:
@@ -41,19 +45,36 @@ def run(sync_id: str) -> bool:
     sync = Sync.objects.select_related("table", "table__workspace").filter(pk=sync_id).first()
     if sync is None or sync.state in {Sync.State.COMPLETED, Sync.State.FAILED}:
         return True
-    with _lock(sync.table_id) as holder:
+    with sync_lock.lock(sync.table_id) as holder:
         if holder is None:
             return False
         try:
             _carry_out(sync, holder)
-        except source.SourceGone as gone:
-            _fail(sync, str(gone))
-        except Overtaken:
-            log.warning("sync %s was taken over", sync.pk)
-        except Exception:
+        except (source.SourceGone, StoreFull) as error:
+            _fail(sync, str(error))
+        except sync_lock.Overtaken:
+            log.warning("sync %s was taken over, or the store came back empty", sync.pk)
+        except (RedisAway, RedisSlow) as error:
+            log.warning("sync %s waits for the store: %s", sync.pk, error)  # the schedule starts it again
+        except OutOfMemoryError:
+            _fail(sync, STORE_IS_FULL)
+        except Exception as error:
+            if why := _source_is_gone(sync.table):
+                _fail(sync, why)
+                return True
+            log.error("sync %s failed: %r", sync.pk, error)
             _fail(sync, "The sync ended with an error of the site; it is in the log of control. Start it again.")
             raise
     return True
+
+
+def _source_is_gone(table: OnlineTable) -> str:
+    """Why, when its files vanished while they were read; else empty."""
+    try:
+        source.folder_of(table)
+    except source.SourceGone as gone:
+        return str(gone)
+    return ""
 
 
 def _carry_out(sync: Sync, holder: str) -> None:
@@ -98,24 +119,41 @@ def _write_generation(table: OnlineTable, snapshot: Snapshot, before: Pointer | 
     pointer = _pointer(table, snapshot, generation=time.time_ns())
     rows_at = rows_key(table.pk, pointer.generation)
     reported_s = time.monotonic()
+    sync.done_rows = 0
     for batch in source.rows_by_key(snapshot, table.primary_key, table.timeseries_key):
         pipeline = redis.pipeline(transaction=False)
         pipeline.hset(rows_at, items=_items(batch, pointer))
         pipeline.expire(rows_at, UNFINISHED_KEPT_S)
         pipeline.execute()
         sync.done_rows += batch.num_rows
+        _require_room(table, rows_at)
         if time.monotonic() - reported_s > PROGRESS_EVERY_S:
             reported_s = time.monotonic()
             _report(sync, holder)
     rows = int(redis.hlen(rows_at))
-    _require_lock(sync.table_id, holder)
-    pipeline = redis.pipeline(transaction=True)
-    pipeline.persist(rows_at)
-    pipeline.set(pointer_key(table.pk), _with_rows(pointer, rows).to_json())
-    if before is not None:
-        pipeline.expire(rows_key(table.pk, before.generation), GENERATION_KEPT_S)
-    pipeline.execute()
+
+    def flip(pipeline: Pipeline) -> None:
+        pipeline.persist(rows_at)
+        pipeline.set(pointer_key(table.pk), _with_rows(pointer, rows).to_json())
+        if before is not None:
+            pipeline.expire(rows_key(table.pk, before.generation), GENERATION_KEPT_S)
+
+    sync_lock.transact(table.pk, holder, flip)
     return rows
+
+
+def _require_room(table: OnlineTable, rows_at: str) -> None:
+    """Raises StoreFull; then the half-written generation is gone."""
+    try:
+        quota.require_room(table, _size_bytes(rows_at))
+    except StoreFull:
+        redis_client().unlink(rows_at)
+        raise
+
+
+def _size_bytes(rows_at: str) -> int:
+    size: Any = redis_client().memory_usage(rows_at, samples=SAMPLED_ROWS)
+    return int(size or 0)
 
 
 def _items(rows: pa.RecordBatch | pa.Table, pointer: Pointer) -> list[bytes]:
@@ -126,7 +164,7 @@ def _items(rows: pa.RecordBatch | pa.Table, pointer: Pointer) -> list[bytes]:
 
 def _report(sync: Sync, holder: str) -> None:
     """Show how far it is, and keep the lock."""
-    _require_lock(sync.table_id, holder)
+    sync_lock.require(sync.table_id, holder)
     sync.save(update_fields=["done_rows"])
 
 
@@ -135,22 +173,25 @@ def _report(sync: Sync, holder: str) -> None:
 
 def _apply(table: OnlineTable, snapshot: Snapshot, before: Pointer, changes: source.Changes, sync: Sync, holder: str) -> int:
     """All changes and the new pointer in one transaction."""
-    redis = redis_client()
     pointer = _pointer(table, snapshot, before.generation)
     rows_at = rows_key(table.pk, before.generation)
-    pipeline = redis.pipeline(transaction=True)
-    for deleted, written in changes.commits:
-        if deleted.num_rows:
-            pipeline.hdel(rows_at, *encode(deleted, pointer.key_columns, pointer.key_types))
-        if written.num_rows:
-            pipeline.hset(rows_at, items=_items(written, pointer))
-        sync.deleted_rows += deleted.num_rows
-    pipeline.set(pointer_key(table.pk), pointer.to_json())
-    pipeline.hlen(rows_at)
-    _require_lock(sync.table_id, holder)  # reading the changes may have taken longer than the lock lasts
-    rows = int(pipeline.execute()[-1])
-    _require_lock(sync.table_id, holder)
-    redis.set(pointer_key(table.pk), _with_rows(pointer, rows).to_json())
+    items = [_items(written, pointer) if written.num_rows else [] for _, written in changes.commits]
+    if any(items):
+        quota.require_room(table, _size_bytes(rows_at) + sum(map(len, chain.from_iterable(items))))
+    sync.deleted_rows = sum(deleted.num_rows for deleted, _ in changes.commits)
+
+    def change(pipeline: Pipeline) -> None:
+        for (deleted, _), written in zip(changes.commits, items, strict=True):
+            if deleted.num_rows:
+                pipeline.hdel(rows_at, *encode(deleted, pointer.key_columns, pointer.key_types))
+            if written:
+                pipeline.hset(rows_at, items=written)
+        pipeline.set(pointer_key(table.pk), pointer.to_json())
+        pipeline.hlen(rows_at)
+
+    rows = int(sync_lock.transact(table.pk, holder, change)[-1])
+    counted = _with_rows(pointer, rows).to_json()
+    sync_lock.transact(table.pk, holder, lambda pipeline: pipeline.set(pointer_key(table.pk), counted))
     sync.done_rows = changes.rows
     return rows
 
@@ -194,41 +235,23 @@ def _complete(sync: Sync, version: int, rows: int) -> None:
     continuous = table.mode == OnlineTable.Mode.CONTINUOUS
     table.state = OnlineTable.State.CONTINUOUS_UPDATE if continuous else OnlineTable.State.NO_PENDING_UPDATE
     table.message, table.synced_version, table.synced_rows, table.synced_at = "", version, rows, now
-    table.save(update_fields=["state", "message", "synced_version", "synced_rows", "synced_at"])
+    pointer = current_pointer(table.pk)
+    table.synced_bytes = _size_bytes(rows_key(table.pk, pointer.generation)) if pointer is not None else 0
+    table.save(update_fields=["state", "message", "synced_version", "synced_rows", "synced_at", "synced_bytes"])
+    online_table_changed.send(OnlineTable, table=table)
 
 
 def _fail(sync: Sync, message: str) -> None:
     table = sync.table
+    is_online = current_pointer(table.pk) is not None
     sync.state, sync.ended_at, sync.message = Sync.State.FAILED, timezone.now(), message
     sync.save()
-    is_online = current_pointer(table.pk) is not None
+    say_failed(table, message, is_online=is_online)
+
+
+def say_failed(table: OnlineTable, message: str, *, is_online: bool) -> None:
+    """The table is not kept up to date any more; what it has stays where it is."""
     table.state = OnlineTable.State.PIPELINE_FAILED if is_online else OnlineTable.State.FAILED
     table.message = message
     table.save(update_fields=["state", "message"])
-
-
-# --- one sync at a time ---------------------------------------------------------------------------
-
-
-@contextmanager
-def _lock(table_id: str) -> Iterator[str | None]:
-    """Who holds the table; None while somebody else does. It ends by itself when its holder dies."""
-    redis = redis_client()
-    holder = secrets.token_hex(8)
-    if not redis.set(_lock_key(table_id), holder, nx=True, ex=LOCK_S):
-        yield None
-        return
-    try:
-        yield holder
-    finally:
-        redis.eval(_LET_GO, 1, _lock_key(table_id), holder)
-
-
-def _require_lock(table_id: str, holder: str) -> None:
-    """Keep the lock for another while. Raises Overtaken."""
-    if not redis_client().eval(_STILL_MINE, 1, _lock_key(table_id), holder, LOCK_S):
-        raise Overtaken
-
-
-def _lock_key(table_id: str) -> str:
-    return f"feat:lock:{table_id}"
+    online_table_changed.send(OnlineTable, table=table)

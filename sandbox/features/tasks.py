@@ -4,19 +4,16 @@ from typing import Any
 
 from celery import shared_task
 
-from sandbox.control_queue import enqueue
 from sandbox.features import schedule, sync
 from sandbox.features.online_tables import SYNC
 
 LOOK = "features.look"
-BUSY_AGAIN_S = 2
 
 
 @shared_task(name=SYNC, time_limit=3600)
 def sync_task(sync_id: str) -> None:
-    """A sync that finds another at work on its table comes back in a moment."""
-    if not sync.run(sync_id):
-        enqueue(SYNC, sync_id, countdown_s=BUSY_AGAIN_S)
+    """A sync that finds another at work on its table is left to it; the schedule sees to it that it ends."""
+    sync.run(sync_id)
 
 
 @shared_task(name=LOOK, ignore_result=True)

@@ -182,6 +182,8 @@ class ServedEntity(models.Model):
     """`pyfunc` when the build says so, `spec` for a feature spec; empty for what the endpoint's kind says."""
     lookups = models.JSONField(null=True)
     """A `sandbox.features.plan.LookupPlan`, found when it is deployed; {} when nothing is looked up, None before."""
+    lookups_message = models.TextField(blank=True)
+    """Why features cannot be looked up now, or are not kept up to date; empty when all is well."""
     deployment = models.CharField(max_length=32, choices=Deployment, default=Deployment.CREATING)
     deployment_state_message = models.TextField(blank=True)
     is_at_zero = models.BooleanField(default=False)

@@ -14,7 +14,7 @@ from sandbox.catalog import delta, table_rows, table_schema, tables
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import RowChanges
 from sandbox.connections import redis_client
-from sandbox.features import schedule, source, sync
+from sandbox.features import schedule, source, sync, sync_lock
 from sandbox.features.encoding import rows_key
 from sandbox.features.models import OnlineTable, Sync
 from sandbox.workspaces import clock
@@ -188,9 +188,11 @@ def test_a_killed_sync_changes_nothing_and_the_next_one_is_whole(
 def test_two_processes_do_not_sync_one_table_at_once(w: Any, customers: str) -> None:
     w.online_tables.create(online())
     [waiting] = Sync.objects.all()
-    with sync._lock(waiting.table_id) as holder:
+    with sync_lock.lock(waiting.table_id) as holder:
         assert holder
         assert not sync.run(waiting.pk)
+        schedule.look()
+        assert redis_client().llen("control") == 1, "it is at work: nothing is sent again"
     assert carry_out() == ["FULL"]
 
 
