@@ -1,6 +1,7 @@
 """Parquet files of Delta tables: rows made to fit the table's columns, written and synced, and read back by position."""
 
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +32,16 @@ class DataFile:
 def write(folder: Path, schema: pa.Schema, rows: pa.Table | pa.RecordBatchReader) -> list[DataFile]:
     """Write the rows, as they come, into new files that nothing names yet; synced. No rows, no file.
 
+    Names begin with the time, so that files in the order of their names are in the order in which they were written: of several
+    rows with one key the last one written counts, for whoever reads them.
     Raises InvalidParameterValue when a row does not fit the columns; what was written by then is deleted.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written: list[DataFile] = []
+    stem = f"part-{time.time_ns():020}"
     try:
         for part in _parts(schema, rows):
-            written.append(_write_one(folder, f"part-{len(written):05}-{secrets.token_hex(16)}.parquet", part))
+            written.append(_write_one(folder, f"{stem}-{len(written):05}-{secrets.token_hex(8)}.parquet", part))
     except BaseException:
         delete(folder, written)
         raise

@@ -3,6 +3,7 @@
 Made by the control plane when an entity is deployed, carried to replicas; no Django here.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -38,6 +39,8 @@ class FunctionCall:
     output: str
     returns: str
     """SQL type text."""
+    types: dict[str, str] = field(default_factory=dict)
+    """Parameter -> SQL type text; what the columns have where a plan was made without it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,10 @@ class LookupPlan:
         found = set(self.found)
         return tuple(dict.fromkeys(name for name in (*keys, *arguments, *self.inputs) if name not in found))
 
+    @property
+    def online_table_ids(self) -> frozenset[str]:
+        return frozenset(table.online_table_id for table in self.tables)
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON keeps it."""
         return asdict(self)
@@ -89,6 +96,21 @@ class LookupPlan:
         computed = [f"{call.output} with {call.name}({', '.join(call.arguments.values())})" for call in self.functions]
         looked_up = f"Looks up {'; '.join(parts)}." if parts else ""
         return " ".join(filter(None, [looked_up, f"Computes {'; '.join(computed)}." if computed else ""]))
+
+
+def misfit(table: TableLookup, key_columns: Iterable[str], columns: Mapping[str, str], types: Mapping[str, str]) -> str:
+    """How an online table differs from what was deployed, as the end of a sentence about it; empty when it fits.
+
+    `columns`: its other columns, with their SQL types now; `types`: SQL type of each of the model's columns.
+    """
+    if set(key_columns) != set(table.key):
+        return f"has the key ({', '.join(key_columns)}), not ({', '.join(table.key)}) as when it was deployed"
+    for feature, name in table.features.items():
+        if feature not in columns:
+            return f"has no column {feature} any more"
+        if not can_stand_for(columns[feature], types[name]):
+            return f"has the column {feature} as {columns[feature]}, not as {types[name]} any more"
+    return ""
 
 
 def can_stand_for(now: str, then: str) -> bool:

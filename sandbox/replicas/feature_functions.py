@@ -1,13 +1,13 @@
 """Feature functions of a plan: called once for all rows of a message, in the jailed interpreter of `sandbox.sql`."""
 
-import datetime as dt
 import math
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from sandbox.features.plan import FunctionCall
 from sandbox.replicas.lookup_frames import Frame
 from sandbox.replicas.requests import InputError, refused
+from sandbox.sql.function_values import typed
 
 _FLOATS = {"double", "float"}
 _INTEGERS = {"bigint": 63, "int": 31, "smallint": 15, "tinyint": 7}
@@ -60,31 +60,16 @@ def _arguments(call: FunctionCall, frame: Frame, types: dict[str, str]) -> Argum
                 "BAD_REQUEST",
                 f"The request lacks the column '{name}', which the feature function {call.name} takes for {parameter}.",
             )
-        columns.append(_typed(frame.columns[name], name, types[name]))
+        columns.append(_typed(frame.columns[name], name, call.types.get(parameter, types[name])))
     return list(zip(*columns, strict=True)) if columns else [()] * frame.rows
 
 
 def _typed(values: list[Any], name: str, kind: str) -> list[Any]:
-    """Values that came as JSON, in the column's type; what was looked up has it already. Raises InputError."""
-    if kind in _FLOATS:
-        return [float(value) if type(value) is int else value for value in values]
-    if not kind.startswith(("date", "timestamp", "decimal")):
-        return values
+    """The column's values in the type of the parameter, as SQL would cast them. Raises InputError."""
     try:
-        return [_from_json(value, kind) for value in values]
-    except (ValueError, InvalidOperation):
+        return typed(values, kind)
+    except ValueError:
         raise InputError("BAD_REQUEST", f"The column '{name}' has a value that is no {kind}.") from None
-
-
-def _from_json(value: Any, kind: str) -> Any:
-    if kind.startswith("decimal"):
-        return Decimal(str(value)) if isinstance(value, str | int | float) and value == value else value
-    if not isinstance(value, str):
-        return value
-    if kind == "date":
-        return dt.date.fromisoformat(value[:10])
-    moment = dt.datetime.fromisoformat(value)
-    return moment.replace(tzinfo=dt.UTC) if kind == "timestamp" and moment.tzinfo is None else moment
 
 
 def _result(value: Any, call: FunctionCall) -> Any:
@@ -96,7 +81,7 @@ def _result(value: Any, call: FunctionCall) -> Any:
     if kind in _FLOATS and (is_number or isinstance(value, Decimal)):
         return float(value)
     if kind in _INTEGERS and is_number and math.isfinite(value) and value == int(value):
-        if abs(value) <= 2 ** _INTEGERS[kind] - 1:
+        if -(2 ** _INTEGERS[kind]) <= value < 2 ** _INTEGERS[kind]:
             return int(value)
     elif isinstance(value, {"string": str, "boolean": bool}.get(kind, ())):
         return value

@@ -18,8 +18,6 @@ from sandbox.features.models import OnlineTable
 from sandbox.features.plan import FunctionCall, LookupPlan, TableLookup, can_stand_for
 from sandbox.features.spec import FeatureSpec, Function, Lookup, SpecError
 from sandbox.registry import store
-from sandbox.serving import events
-from sandbox.serving.models import ServedEntity
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Workspace
 
@@ -87,20 +85,6 @@ def require_readable(caller: Caller, entity_name: str, entity_version: str) -> N
         for each in spec.functions if spec else ():
             if (function := _find(caller.workspace, SecurableType.FUNCTION, each.name)) is not None:
                 access.require(caller, function, "EXECUTE")
-
-
-def online_table_was_deleted(sender: Any, table: OnlineTable, **_: Any) -> None:
-    """Receiver of `online_table_deleted`: that is allowed, and each endpoint that looks up in the table says so from then on."""
-    entities = ServedEntity.objects.filter(config__endpoint__workspace_id=table.workspace_id, config__retired_at=None)
-    for entity in entities.filter(lookups__isnull=False).select_related("config"):
-        plan = entity.lookups or {}
-        if any(each["online_table_id"] == table.pk for each in plan.get("tables", ())):
-            events.of_entity(
-                entity,
-                events.LOOKUPS_BROKEN,
-                f"The online table {table.full_name} was deleted. Requests that need features of {table.source_name} are refused "
-                "until it is published again and the config is updated.",
-            )
 
 
 # --- the spec ---------------------------------------------------------------------------------------
@@ -222,4 +206,5 @@ def _function_call(workspace: Workspace, function: Function) -> FunctionCall:
         arguments={name: bound[name.lower()] for name in parameters},
         output=function.output,
         returns=definition.return_type_text,
+        types={each.name: each.type_text for each in definition.parameters},
     )

@@ -15,6 +15,7 @@ from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.sql import python_functions
 from sandbox.sql.dialect_keys import key
+from sandbox.sql.function_values import typed
 from sandbox.sql.objects import Objects
 from sandbox.sql.python_functions import FunctionFailed
 from sandbox.workspaces import operations
@@ -49,7 +50,8 @@ class Calls:
     def _python(self, asked: dict[str, Any]) -> list[Any]:
         name = str(asked["function"])
         function = self._objects.found[key("function", name, None, str(asked["via"]))]
-        columns = [list(column) for column in asked["columns"]]
+        kinds = [str(each[1]).lower() for each in function["parameters"]]
+        columns = [typed(column, kind) for column, kind in zip(asked["columns"], kinds, strict=True)]
         rows = list(zip(*columns, strict=True)) if columns else [()] * int(asked["rows"])
         try:
             body, parameters = str(function["definition"]), [str(each[0]) for each in function["parameters"]]

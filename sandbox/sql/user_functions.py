@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from sandbox.sql.dialect.scope import Scope
 from sandbox.sql.dialect_keys import key
+from sandbox.sql.function_values import as_json
 from sandbox.sql.job import Site
 from sandbox.sql.refusals import Refused
 from sandbox.sql.results import plain
@@ -47,7 +48,7 @@ def _duckdb_type(type_text: str) -> str:
 def _python_call(site: Site, name: str, via: str, returns: str, count: int) -> Callable[..., Any]:
     def call(*columns: Any) -> Any:
         rows = len(columns[0]) if columns else 1
-        values = [[plain(value) for value in column.to_pylist()] for column in columns]
+        values = [[as_json(value, plain) for value in column.to_pylist()] for column in columns]
         answer = site.call("python", {"function": name, "via": via, "columns": values, "rows": rows})
         if not isinstance(answer, list) or len(answer) != rows:
             raise Refused(f"{name} gave {len(answer) if isinstance(answer, list) else 'no'} values for {rows} rows.")
