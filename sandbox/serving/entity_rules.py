@@ -28,6 +28,7 @@ CONCURRENCY_STEP = 4
 NAME = re.compile(r"^[A-Za-z0-9_-]+$")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 """MLflow keeps it as a number of 32 bits."""
+BARE_URI = re.compile(r"models:/(?P<name>[^/@]+)")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 EXCLUDED_BY_EXTERNAL = ("entity_name", "entity_version", "workload_size", "workload_type", "scale_to_zero_enabled")
 Raw = dict[str, Any]
@@ -61,8 +62,7 @@ def _as_entity(model: Raw) -> Raw:
 
 
 def _custom(raw: Raw) -> EntityInput:
-    entity_name, entity_version = raw.get("entity_name", ""), raw.get("entity_version", "")
-    _check_entity_name(entity_name)
+    entity_name, entity_version = _registered_name(raw.get("entity_name", "")), raw.get("entity_version", "")
     _check_entity_version(entity_name, entity_version)
     _check_size(raw)
     _check_environment(raw.get("environment_vars", {}))
@@ -93,18 +93,23 @@ def _external(raw: Raw) -> EntityInput:
     )
 
 
-def _check_entity_name(entity_name: str) -> None:
+def _registered_name(entity_name: str) -> str:
+    """`models:/name` is taken as the name; a URI that says more is refused, for its version or alias would not be followed."""
     if not entity_name:
         raise InvalidParameterValue(
             "A served entity needs entity_name (a registered model such as 'main.default.churn', or a feature spec) or "
             "external_model."
         )
+    bare = BARE_URI.fullmatch(entity_name)
+    if bare:
+        return bare["name"]
     if entity_name.startswith(("models:/", "runs:/")):
-        bare = entity_name.split("/", 1)[1].strip("/").split("/")[0].split("@")[0]
+        name = entity_name.split("/", 1)[1].strip("/").split("/")[0].split("@")[0]
         raise InvalidParameterValue(
-            f"entity_name '{entity_name}' is an MLflow URI. Give the model's registered name, such as '{bare}', "
+            f"entity_name '{entity_name}' is an MLflow URI. Give the model's registered name, such as '{name}', "
             "and its version in entity_version."
         )
+    return entity_name
 
 
 def _check_entity_version(entity_name: str, entity_version: str) -> None:

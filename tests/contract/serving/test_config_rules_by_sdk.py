@@ -55,6 +55,12 @@ def test_sizes_types_and_variables_are_echoed(w: Any) -> None:
     assert second.scale_to_zero_enabled is False
 
 
+def test_an_mlflow_uri_of_nothing_but_a_name_is_the_name(w: Any) -> None:
+    create(w, {**entity().as_dict(), "entity_name": "models:/main.default.churn"})
+    shown = w.serving_endpoints.get("churn").pending_config.served_entities[0]
+    assert (shown.entity_name, shown.entity_version, shown.name) == ("main.default.churn", "1", "churn-1")
+
+
 @pytest.mark.parametrize("workload_type", [each.value for each in serving.ServingModelWorkloadType])
 def test_every_workload_type_is_taken(w: Any, workload_type: str) -> None:
     shown = create(w, {**entity().as_dict(), "workload_type": workload_type})["pending_config"]["served_entities"][0]
@@ -66,6 +72,8 @@ def test_every_workload_type_is_taken(w: Any, workload_type: str) -> None:
     [
         ({"entity_name": ""}, "entity_name"),
         ({"entity_name": "models:/churn/1"}, "is an MLflow URI"),
+        ({"entity_name": "models:/main.default.churn@Champion"}, "such as 'main.default.churn'"),
+        ({"entity_name": "models:/"}, "is an MLflow URI"),
         ({"entity_version": None}, "entity_version is required for the model 'main.default.churn'."),
         ({"entity_version": "Champion"}, "is not a version number. An alias is not followed"),
         ({"entity_version": "٣"}, "is not a version number"),
