@@ -18,13 +18,15 @@ class SandboxConfig(AppConfig):
         from sandbox.catalog import grants
         from sandbox.catalog.hooks import lend_system_table, use_function_check
         from sandbox.features.online_tables import online_table_deleted
-        from sandbox.serving.lookup_plans import online_table_was_deleted
+        from sandbox.features.sync import online_table_changed
+        from sandbox.serving import lookup_events
         from sandbox.serving.permissions import people_have_changed
         from sandbox.workspaces.members import people_changed
 
         people_changed.connect(people_have_changed, dispatch_uid="serving.permissions")
         people_changed.connect(grants.people_have_changed, dispatch_uid="catalog.grants")
-        online_table_deleted.connect(online_table_was_deleted, dispatch_uid="serving.lookup_plans")
+        online_table_deleted.connect(lookup_events.online_table_was_deleted, dispatch_uid="serving.deleted_online_table")
+        online_table_changed.connect(lookup_events.online_table_changed, dispatch_uid="serving.changed_online_table")
         use_function_check(_check_function)
         lend_system_table("system.serving.served_entities", _served_entities)
         lend_system_table("system.serving.endpoint_usage", _endpoint_usage)

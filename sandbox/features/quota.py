@@ -29,9 +29,9 @@ def require_room(table: OnlineTable, size_bytes: int) -> None:
     rest = most - used_bytes(table.workspace, without=table)
     if size_bytes > rest:
         raise StoreFull(
-            f"The rows of {table.full_name} do not fit: the online tables of this workspace may take {most / MIB:.0f} MB of memory, "
-            f"and {max(rest, 0) / MIB:.0f} MB are left for this one. Delete other online tables, or publish a table with fewer rows "
-            "or columns."
+            f"The rows of {table.full_name} do not fit: the online tables of this workspace may take {most / MIB:.0f} MB of "
+            f"memory, and {max(rest, 0) / MIB:.0f} MB are left for this one. Delete other online tables, or publish a table with "
+            "fewer rows or columns."
         )
 
 

@@ -14,7 +14,7 @@ import orjson
 import redis
 
 from sandbox.features.encoding import Pointer, read
-from sandbox.features.plan import LookupPlan, TableLookup, can_stand_for
+from sandbox.features.plan import LookupPlan, TableLookup, misfit
 from sandbox.replicas import feature_functions
 from sandbox.replicas.feature_outputs import FeatureOutputs, trace
 from sandbox.replicas.lookup_frames import Frame, Frames
@@ -146,17 +146,11 @@ class _NoStore(Exception):
 
 def _places(table: TableLookup, pointer: Pointer, types: dict[str, str]) -> list[tuple[str, int, str]]:
     """The model's name of each feature, where it stands in a row, and its SQL type. Raises _NoStore: it has changed."""
-    if set(pointer.key_columns) != set(table.key):
-        raise _NoStore(f"has the key ({', '.join(pointer.key_columns)}), not ({', '.join(table.key)}) as when it was deployed")
-    places = []
-    for feature, name in table.features.items():
-        if feature not in pointer.columns:
-            raise _NoStore(f"has no column {feature} any more")
-        place = pointer.columns.index(feature)
-        if not can_stand_for(pointer.types[place], types[name]):
-            raise _NoStore(f"has the column {feature} as {pointer.types[place]}, not as {types[name]} any more")
-        places.append((name, place, pointer.types[place]))
-    return places
+    columns = dict(zip(pointer.columns, pointer.types, strict=True))
+    if why := misfit(table, pointer.key_columns, columns, types):
+        raise _NoStore(why)
+    at = {column: place for place, column in enumerate(columns)}
+    return [(name, at[feature], columns[feature]) for feature, name in table.features.items()]
 
 
 def _column(rows: list[Row | None], place: int, kind: str, default: Any) -> list[Any]:

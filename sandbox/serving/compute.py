@@ -49,8 +49,8 @@ def is_emulated(entity: ServedEntity, nodes: Nodes) -> bool:
 
 
 def state_message(entity: ServedEntity, nodes: Nodes, running: Sequence[LiveReplica]) -> str:
-    """What to say beside READY: where this site differs from what was asked for; empty when it does not."""
-    sentences = []
+    """What to say beside READY: what is wrong with its features, and where this site differs from what was asked for."""
+    sentences = [entity.lookups_message] if entity.lookups_message else []
     if is_emulated(entity, nodes):
         sentences.append(EMULATED_GPU.format(workload_type=entity.workload_type))
     elif is_gpu(entity) and all(replica.device == "cpu" for replica in running):

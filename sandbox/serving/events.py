@@ -24,6 +24,7 @@ REPLICA_MOVES = "REPLICA_MOVES"
 LOOKUPS_FOUND = "FEATURE_LOOKUPS_FOUND"
 """What the entity looks up before its model is asked."""
 LOOKUPS_BROKEN = "FEATURE_LOOKUPS_BROKEN"
+LOOKUPS_RESTORED = "FEATURE_LOOKUPS_RESTORED"
 
 NOTIFIED = {CONFIG_UPDATE_FINISHED: "on_update_success", CONFIG_UPDATE_FAILED: "on_update_failure"}
 """Who of `email_notifications` is told of an event."""

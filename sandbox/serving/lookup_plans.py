@@ -8,7 +8,6 @@ that was created anew breaks them).
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from sandbox.catalog import access, functions, securables
 from sandbox.catalog.column_types import checked_type

@@ -7,14 +7,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sandbox.catalog import functions, grants, lineage, securables, tables
+from sandbox.catalog import functions, grants, lineage, securables, table_schema, tables
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.functions import Definition, Parameter
 from sandbox.catalog.lineage import Kind, Node
 from sandbox.catalog.models import SecurableType
+from sandbox.connections import redis_client
 from sandbox.errors import InvalidParameterValue, InvalidState, PermissionDenied, ResourceDoesNotExist
-from sandbox.features import online_tables, sync
+from sandbox.features import online_tables, schedule, sync
 from sandbox.features import spec as specs
+from sandbox.features.encoding import pointer_key
 from sandbox.features.models import OnlineTable, Sync
 from sandbox.features.plan import LookupPlan
 from sandbox.features.spec import FeatureSpec, Function, Lookup
@@ -297,3 +299,54 @@ def test_a_column_that_changed_its_type_cannot_be_deployed(ada: Caller, registry
     fill()
     with pytest.raises(InvalidState, match=r"feature Tenure of .*customers is int now, and was string when"):
         find(ada)
+
+
+def test_the_endpoint_says_what_happens_to_its_online_table(ada: Caller, registry: Any, control: Any, node: Any) -> None:
+    make_spec(ada)
+    online = publish(ada)
+    fill()
+    endpoint = deploy(ada.workspace, node, control, body=SPEC_CONFIG)
+
+    def told() -> tuple[str, str]:
+        """The newest event about features, and what stands beside the state."""
+        schedule.look()
+        control.run()
+        event = DeploymentEvent.objects.filter(endpoint=endpoint, type__startswith="FEATURE_LOOKUPS_").latest("id")
+        entity = ServedEntity.objects.get(config__endpoint=endpoint)
+        assert entity.deployment == "DEPLOYMENT_READY"
+        assert event.message == (entity.deployment_state_message or event.message)
+        return event.type, event.message
+
+    redis_client().delete(pointer_key(online.pk))
+    schedule.look()
+    lost = DeploymentEvent.objects.filter(endpoint=endpoint).latest("id")
+    assert lost.message.startswith(f"The online table {ONLINE} lost its rows, which are being copied anew")
+    fill()
+    assert told() == ("FEATURE_LOOKUPS_RESTORED", f"The online table {ONLINE} has its rows again, and is kept up to date.")
+
+    table_schema.rename_column(ada, TABLE, "tenure", "months")
+    online_tables.sync_now(ada, ONLINE)
+    fill()
+    kind, message = told()
+    assert kind == "FEATURE_LOOKUPS_BROKEN"
+    assert (
+        message == f"The online table {ONLINE} has no column tenure any more. Requests that need features of {TABLE} are refused."
+    )
+    table_schema.rename_column(ada, TABLE, "months", "tenure")
+    table_schema.add_columns(ada, TABLE, [Column("city", "string")])
+    online_tables.sync_now(ada, ONLINE)
+    fill()
+    assert told()[0] == "FEATURE_LOOKUPS_RESTORED", "a new column is no trouble"
+
+    tables.drop_table(ada, TABLE)
+    kind, message = told()
+    assert (kind, OnlineTable.objects.get().state) == ("FEATURE_LOOKUPS_BROKEN", "ONLINE_PIPELINE_FAILED")
+    assert message == (
+        f"The online table {ONLINE} is not kept up to date: The source table {TABLE} does not exist any more. "
+        "The rows stay as they were last; delete this online table and publish again."
+    )
+    make_table(ada)
+    online_tables.sync_now(ada, ONLINE)
+    fill()
+    assert "was dropped and created anew" in told()[1]
+    assert DeploymentEvent.objects.filter(endpoint=endpoint, type="FEATURE_LOOKUPS_BROKEN").count() == 4
