@@ -42,6 +42,7 @@ SIDE_BAR: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str, str], ...]], .
             ("Overview", "cloud-computing", "sandbox_home"),
             ("Serving", "rocket", "serving_list"),
             ("Catalog", "stack-2", "catalog"),
+            ("Features", "vector", "feature_list"),
             ("SQL", "terminal-2", "sql_editor"),
             ("Models", "package", "model_list"),
             ("Experiments", "chart-dots", "mlflow"),

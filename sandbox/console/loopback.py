@@ -81,10 +81,16 @@ class Series:
         return median(exchange.took_ms for exchange in self.exchanges)
 
 
-def invoke(workspace: Workspace, user: User, endpoint: str, body: dict[str, Any], times: int = 1) -> Series:
-    """POST the body to the endpoint's invocations address, `times` times, until one does not reach the gateway."""
+def invoke(
+    workspace: Workspace, user: User, endpoint: str, body: dict[str, Any], times: int = 1, *, served_entity: str = ""
+) -> Series:
+    """POST the body to the endpoint's invocations address, or to one served entity's, `times` times.
+
+    It stops when one does not reach the gateway.
+    """
     token, plain = operations.issue_token(workspace, user, "query panel", TOKEN_LIFETIME_S)
-    url = f"{_base_url()}/serving-endpoints/{endpoint}/invocations"
+    entity = f"/served-models/{served_entity}" if served_entity else ""
+    url = f"{_base_url()}/serving-endpoints/{endpoint}{entity}/invocations"
     timeout_s = settings.INVOCATION_TIMEOUT_S + 5
     exchanges: list[Exchange] = []
     try:

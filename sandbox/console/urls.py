@@ -13,11 +13,14 @@ from sandbox.console import (
     settings_views,
     views,
 )
+from sandbox.console.features import lookup_views
 
 endpoint_urls: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="endpoint_detail")),
     path("overview/", views.endpoint_detail, name="endpoint_detail"),
     path("query/", query_views.endpoint_query, name="endpoint_query"),
+    path("features/", lookup_views.endpoint_features, name="endpoint_features"),
+    path("features/<str:entity_name>/try/", lookup_views.endpoint_lookup, name="endpoint_lookup"),
     path("metrics/", metrics_views.endpoint_metrics, name="endpoint_metrics"),
     path("metrics.csv", metrics_views.endpoint_metrics_csv, name="endpoint_metrics_csv"),
     path("events/", views.endpoint_events, name="endpoint_events"),
@@ -43,4 +46,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("playground/", query_views.playground, name="playground"),
     path("", include("sandbox.console.catalog.urls")),
     path("sql/", include("sandbox.console.sql.urls")),
+    path("features/", include("sandbox.console.features.urls")),
 ]

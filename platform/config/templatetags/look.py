@@ -1,6 +1,7 @@
 """Template helpers of the site's look: states as icon and word, tones of messages, form fields."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django import forms, template
@@ -37,6 +38,15 @@ STATUSES = {
     "SUCCEEDED": Status("Succeeded", "circle-check", "success"),
     "FAILED": Status("Failed", "circle-x", "danger"),
     "CANCELED": Status("Canceled", "ban", "warning"),
+    "QUEUED": Status("Waiting", "hourglass", "progress"),
+    "COMPLETED": Status("Completed", "circle-check", "success"),
+    "PROVISIONING_PIPELINE_RESOURCES": Status("Starting", "progress", "progress"),
+    "PROVISIONING_INITIAL_SNAPSHOT": Status("First copy", "progress", "progress"),
+    "ONLINE_NO_PENDING_UPDATE": Status("Online", "circle-check", "success"),
+    "ONLINE_TRIGGERED_UPDATE": Status("Online, updating", "progress", "progress"),
+    "ONLINE_CONTINUOUS_UPDATE": Status("Online, following", "circle-check", "success"),
+    "ONLINE_PIPELINE_FAILED": Status("Online, sync failed", "alert-triangle", "warning"),
+    "OFFLINE_FAILED": Status("Failed", "circle-x", "danger"),
 }
 
 
@@ -44,6 +54,15 @@ STATUSES = {
 def as_status(state: str) -> Status:
     """The look of the state of an endpoint, update, deployment or statement, as the REST API spells it."""
     return STATUSES.get(state, Status(state.replace("_", " ").capitalize() or "Unknown", "question-mark", "idle"))
+
+
+@register.simple_tag
+def duration(began: datetime | None, ended: datetime | None) -> str:
+    """The time between the two, in words; empty while one is missing."""
+    if began is None or ended is None:
+        return ""
+    seconds = (ended - began).total_seconds()
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sandbox.catalog.functions import Definition
 from sandbox.console.catalog import code
 from sandbox.console.catalog.object_tags import tags_of
 from sandbox.console.catalog.opened import Opened, securable_page
+from sandbox.console.features import lookup_views
 from sandbox.console.inputs import NO_HELP
 from sandbox.console.json_text import readable
 from sandbox.console.requests import PageRequest
@@ -55,6 +56,8 @@ def function_page(request: PageRequest, opened: Opened) -> HttpResponse:
         "input": typed,
         "call": code.run_sql(settings.SITE_URL, example_call(opened.row.full_name, definition)),
     }
+    if definition.language == functions.FEATURE_SPEC:
+        shown |= lookup_views.spec_shown(opened)
     if request.method == "POST" and typed.is_valid():
         shown |= _called(opened, definition, [typed.cleaned_data[name] for name in typed.fields])
     fragment = bool(request.htmx) and request.method == "POST"

@@ -77,7 +77,10 @@ class Opened:
 
     @property
     def tabs(self) -> list[tuple[Tab, str]]:
-        return [(tab, self.url + (f"{tab.slug}/" if tab.slug else "")) for tab in self.kind.tabs]
+        """Of a table without a primary key there are no features."""
+        has_features = self.kind is TABLE and bool(self.row.table.primary_key)
+        tabs = (tab for tab in self.kind.tabs if tab.slug != "features" or has_features)
+        return [(tab, self.url + (f"{tab.slug}/" if tab.slug else "")) for tab in tabs]
 
     def shown(self, tab: str = "") -> Json:
         """What the frame around every page of the object needs."""

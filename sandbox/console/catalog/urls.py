@@ -16,6 +16,9 @@ from sandbox.console.catalog import (
     volume_views,
 )
 from sandbox.console.catalog.kinds import FUNCTION, KINDS, MODEL, TABLE, VOLUME, Kind
+from sandbox.console.features import create_views as feature_create_views
+from sandbox.console.features import lookup_views
+from sandbox.console.features import table_views as feature_table_views
 
 _FIRST = {
     "catalogs": browse_views.catalog_page,
@@ -31,13 +34,20 @@ _TABS = {
     "permissions": permission_views.securable_permissions,
 }
 _MORE = {
-    TABLE: {"sample": table_views.table_sample, "history": table_views.table_history, "lineage": lineage_views.lineage_page},
+    TABLE: {
+        "sample": table_views.table_sample,
+        "history": table_views.table_history,
+        "features": feature_table_views.table_features,
+        "online": feature_create_views.create_online_table,
+        "publish": feature_create_views.publish_table,
+        "lineage": lineage_views.lineage_page,
+    },
     VOLUME: {
         "download": volume_views.volume_download,
         "upload-url": volume_views.volume_upload_url,
         "delete-file": volume_views.volume_delete_file,
     },
-    FUNCTION: {"lineage": lineage_views.lineage_page},
+    FUNCTION: {"lineage": lineage_views.lineage_page, "try": lookup_views.spec_lookup},
     MODEL: {
         "lineage": lineage_views.lineage_page,
         "versions/<int:number>": version_views.version_page,
@@ -57,5 +67,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("catalog/tree/", tree.catalog_tree, name="catalog_tree"),
     path("catalog/new/<str:kind>/", create_views.catalog_create, name="catalog_create"),
     path("models/", model_views.model_list, name="model_list"),
+    path("catalog/tables/<str:full_name>/features.csv", feature_table_views.table_statistics_file, {"kind": TABLE.slug}),
     *(page for kind in KINDS for page in _pages_of(kind)),
 ]
