@@ -121,8 +121,9 @@ def drop_schema(caller: Caller, full_name: str, *, force: bool = False) -> None:
     counts = _count_children(schema)
     if counts and not force:
         raise InvalidState(f"Schema '{schema.full_name}' is not empty. The schema has {counts}; drop it with force (CASCADE).")
-    _drop_contents(schema)
-    schema.delete()
+    with transaction.atomic():
+        _drop_contents(schema)
+        schema.delete()
 
 
 def _count_children(schema: Securable) -> str:
@@ -133,6 +134,7 @@ def _count_children(schema: Securable) -> str:
 
 
 def _drop_contents(schema: Securable) -> None:
+    """Files go when the transaction around it is certain, so that a drop that fails halfway loses nothing."""
     tables.delete_with_rows(list(securables.children(schema, SecurableType.TABLE).select_related("table")))
     for volume in securables.children(schema, SecurableType.VOLUME):
         volumes.delete_with_files(volume)

@@ -7,6 +7,7 @@ table is named by its id, so that a rename moves nothing and a half-made table i
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -178,8 +179,8 @@ def delete_with_rows(tables: Iterable[Securable]) -> None:
     with transaction.atomic():
         for table in tables:
             table.delete()
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        for folder in folders:
+            transaction.on_commit(partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 def keyed_columns(

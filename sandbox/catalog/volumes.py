@@ -1,9 +1,11 @@
 """Managed volumes: folders of files that SQL and clients reach as `/Volumes/<catalog>/<schema>/<volume>/…`."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 
 from sandbox.catalog import access, securables
@@ -50,6 +52,8 @@ def folder_of(volume: Securable) -> Path:
 
 
 def delete_with_files(volume: Securable) -> None:
+    """The row first, the folder once that is certain."""
     folder = folder_of(volume)
-    volume.delete()
-    shutil.rmtree(folder, ignore_errors=True)
+    with transaction.atomic():
+        volume.delete()
+        transaction.on_commit(partial(shutil.rmtree, folder, ignore_errors=True))

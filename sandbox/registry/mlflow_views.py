@@ -114,7 +114,7 @@ def create_version(caller: Caller, asked: Asked) -> Answer:
     made_by = {"run_id": asked["run_id"] or found.run_id, "model_id": model_id or found.model_id}
     pending = versions.add_version(model, person(caller.user), **facts, **made_by)
     ready = versions.register_copy(pending, found.folder, person(caller.user))
-    origins.note_origins(ready)
+    origins.note_origins(caller, ready)
     return {"model_version": mlflow_version(ready)}
 
 

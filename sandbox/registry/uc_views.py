@@ -76,17 +76,17 @@ def enabled_artifact_repository(caller: Caller, asked: Asked) -> Answer:
 
 def create_version(caller: Caller, asked: Asked) -> Answer:
     """Pending, with a number of its own; `source` is only kept, the files come from the client."""
-    dependencies = [dict(each) for each in asked["model_version_dependencies"]]
-    dependencies += origins.feature_dependencies(caller.workspace, asked["feature_deps"])
+    stated = [dict(each) for each in asked["model_version_dependencies"]]
+    dependencies = origins.checked_dependencies(caller, stated, asked["feature_deps"])
     facts = {"source": sources.checked_source(asked.get("source", "")), "comment": asked["description"], "tags": tags_of(asked)}
     ids = {"run_id": asked["run_id"], "model_id": sources.logged_model_id(asked["model_id"])}
-    created = versions.create_version(caller, asked["name"], **facts, **ids, dependencies=dependencies[:1000])
+    created = versions.create_version(caller, asked["name"], **facts, **ids, dependencies=dependencies)
     return {"model_version": uc_version(created)}
 
 
 def finalize(caller: Caller, asked: Asked) -> Answer:
     ready = versions.finalize(caller, asked["name"], asked["version"])
-    origins.note_origins(ready)
+    origins.note_origins(caller, ready)
     return {"model_version": uc_version(ready)}
 
 
@@ -131,7 +131,7 @@ def emit_lineage(caller: Caller, asked: Asked) -> Answer:
     table = securable.get("table")
     if isinstance(table, dict) and isinstance(table.get("name"), str):
         is_downstream = str(info.get("direction", "")).upper().endswith("DOWNSTREAM")
-        origins.note_use(caller.workspace, version, table["name"], downstream=is_downstream)
+        origins.note_use(caller, version, table["name"], downstream=is_downstream)
     return {}
 
 

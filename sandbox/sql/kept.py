@@ -16,6 +16,8 @@ KEEP_PER_PERSON = 10
 """Older results are forgotten sooner, so that nobody can fill the memory of Redis."""
 HISTORY_LENGTH = 500
 """Statements of one workspace."""
+HISTORY_KEPT_S = 30 * 24 * 3600
+"""After the workspace's last statement [docs: Query history, 30 days]."""
 ALIVE_S = 15
 """A statement of which nobody has heard for so long has lost the process that ran it."""
 HISTORY_TEXT_CHARACTERS = 10_000
@@ -72,6 +74,7 @@ def add_to_history(workspace_id: str, entry: dict[str, Any]) -> None:
     pipeline = redis.pipeline()
     pipeline.lpush(f"sql:history:{workspace_id}", orjson.dumps(entry))
     pipeline.ltrim(f"sql:history:{workspace_id}", 0, HISTORY_LENGTH - 1)
+    pipeline.expire(f"sql:history:{workspace_id}", HISTORY_KEPT_S)
     pipeline.execute()
 
 

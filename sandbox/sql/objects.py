@@ -5,6 +5,7 @@ created, by somebody who could read it then, so that nothing else is reached thr
 """
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,12 @@ class Objects:
     """Of the tables that the statement changes, by full name: the version that it has seen."""
     opened: dict[str, dict[str, Securable]] = field(default_factory=dict)
     """Views and functions that were found, by full name and kind: a view and a function may have one name."""
+
+    @property
+    def read(self) -> set[str]:
+        """Full names of the tables and views that were found and may be read, whatever the jailed process says that it read."""
+        asked = ((json.loads(need), put) for need, put in self.found.items())
+        return {need[1] for need, put in asked if need[0] in {"table", "target", "changes"} and put["kind"] != "error"}
 
     def add(self, need: list[Any], new_function: str = "") -> None:
         """Find what the jailed process asks for; what is missing or not allowed becomes an object that says so."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.errors import InvalidParameterValue
 from sandbox.sql import statements
 from sandbox.sql.warehouses import WAREHOUSE_ID
 from sandbox.workspaces.members import Caller
@@ -19,7 +20,7 @@ def page(
     """
     found = [_shown(entry, include_metrics) for entry in statements.history(caller, everybody=True)]
     found = [entry for entry in found if _fits(entry, filters)]
-    start = int(page_token) if page_token.isdecimal() else 0
+    start = int(page_token) if page_token.isdecimal() and len(page_token) < 10 else 0
     shown = found[start : start + max_results]
     has_more = start + max_results < len(found)
     return {"res": shown, "has_next_page": has_more, **({"next_page_token": str(start + max_results)} if has_more else {})}
@@ -34,8 +35,16 @@ def _fits(entry: dict[str, Any], filters: Mapping[str, Any]) -> bool:
     if any((values := wanted(name)) and str(entry[key]) not in values for name, key in one_of.items()):
         return False
     began = entry["query_start_time_ms"]
-    first, last = (wanted(f"query_start_time_range.{end}_time_ms") for end in ("start", "end"))
-    return not (first and began < int(first[0])) and not (last and began > int(last[0]))
+    first, last = (_moment_ms(wanted(f"query_start_time_range.{end}_time_ms")) for end in ("start", "end"))
+    return (first is None or began >= first) and (last is None or began <= last)
+
+
+def _moment_ms(values: list[str]) -> int | None:
+    if not values:
+        return None
+    if not values[0].isascii() or not values[0].isdigit() or len(values[0]) > 18:
+        raise InvalidParameterValue(f"filter_by.query_start_time_range takes milliseconds since 1970, not '{values[0][:60]}'.")
+    return int(values[0])
 
 
 def _shown(entry: dict[str, Any], include_metrics: bool) -> dict[str, Any]:

@@ -154,11 +154,7 @@ class _Run:
         tables = {name: _table_of(content) for name, content in zip(plan.get("rows", []), streams, strict=True)}
         done = plans.carry_out(self.caller, plan, tables, objects, self.request)
         if done.target:
-            for source in plan.get("reads", []):
-                if source != done.target:
-                    lineage.record(
-                        self.caller.workspace, *(lineage.Node(lineage.Kind.TABLE, name) for name in (source, done.target))
-                    )
+            self._note_lineage(objects.read & set(plan.get("reads", [])), done.target)
         return self._shown(
             done.columns, done.rows[: self.limits.max_rows], len(done.rows) > self.limits.max_rows, done.statement_type
         )
@@ -170,11 +166,10 @@ class _Run:
             raise SqlFailed("The rows of the statement could not be read.", "INTERNAL_ERROR")
         return counts
 
-    def _note_lineage(self, sources: list[str], target: str) -> None:
-        for source in sources:
-            if source != target:
-                nodes = (lineage.Node(lineage.Kind.TABLE, name) for name in (source, target))
-                lineage.record(self.caller.workspace, *nodes)
+    def _note_lineage(self, sources: set[str], target: str) -> None:
+        for source in sorted(sources - {target}):
+            nodes = (lineage.Node(lineage.Kind.TABLE, name) for name in (source, target))
+            lineage.record(self.caller.workspace, *nodes)
 
     def _shown(self, columns: tuple[SqlColumn, ...], rows: list[Any], truncated: bool, statement_type: str) -> SqlResult:
         return SqlResult(columns, rows, truncated, time.monotonic() - self.began, statement_type)

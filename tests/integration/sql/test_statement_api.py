@@ -18,6 +18,7 @@ from databricks.sdk.service.sql import (
     StatementState,
 )
 
+from sandbox.connections import redis_client
 from sandbox.sql import kept
 from sandbox.sql.statements import MAX_WAITING_OF_WORKSPACE
 from tests.integration.inference_tables.conftest import record, write_rows
@@ -190,7 +191,7 @@ def test_a_statement_whose_process_died_has_failed(client: WorkspaceClient, work
     assert alive.state == StatementState.RUNNING
 
 
-def test_the_history_says_who_ran_what(client: WorkspaceClient) -> None:
+def test_the_history_says_who_ran_what(client: WorkspaceClient, workspace: Any) -> None:
     run = client.statement_execution.execute_statement
     for statement in ("SELECT 1", "SELECT nothing FROM range(2)", "CREATE TABLE made AS SELECT id FROM range(3)"):
         run(statement=statement, warehouse_id="sandbox")
@@ -205,6 +206,12 @@ def test_the_history_says_who_ran_what(client: WorkspaceClient) -> None:
     ]
     failed = client.query_history.list(filter_by=QueryFilter(statuses=[QueryStatus.FAILED]))
     assert [q.query_text for q in failed.res or []] == ["SELECT nothing FROM range(2)"]
+    history = f"sql:history:{workspace.id}"
+    assert 0 < redis_client().ttl(history) <= kept.HISTORY_KEPT_S
+    with pytest.raises(InvalidParameterValue, match="milliseconds since 1970, not 'soon'"):
+        client.api_client.do(
+            "GET", "/api/2.0/sql/history/queries", query={"filter_by.query_start_time_range.start_time_ms": "soon"}
+        )
 
 
 def test_the_one_warehouse(client: WorkspaceClient) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from django.db import transaction
 from django.utils import timezone
 
-from sandbox.catalog import changes, containers, folders, grants, table_rows, table_schema, tables
+from sandbox.catalog import changes, containers, folders, grants, table_rows, table_schema, tables, volumes
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import RowChanges
 from sandbox.catalog.models import Securable, TableDetail
@@ -201,18 +202,35 @@ def test_keys_and_time_series(ada: Caller, table: Securable) -> None:
     assert (made.table.primary_key_name, made.table.timeseries_columns) == ("k", ["at"])
 
 
-def test_renamed_and_dropped(ada: Caller, table: Securable) -> None:
+def test_renamed_and_dropped(ada: Caller, table: Securable, django_capture_on_commit_callbacks: Any) -> None:
     containers.create_schema(ada, "main.marts")
     tables.rename_table(ada, NAME, "main.marts.People")
     assert len(values(ada, "main.marts.people")) == 3
     folder = tables.folder_of(tables.get_table(ada, "main.marts.people"))
     with pytest.raises(InvalidState, match=r"not empty. The schema has 1 table\(s\)"):
         containers.drop_schema(ada, "main.marts")
-    tables.drop_table(ada, "main.marts.people")
+    with django_capture_on_commit_callbacks(execute=True):
+        tables.drop_table(ada, "main.marts.people")
     assert not folder.exists()
     tables.drop_table(ada, "main.marts.people", if_exists=True)
     with pytest.raises(ResourceDoesNotExist, match="does not exist"):
         tables.drop_table(ada, "main.marts.people")
+
+
+def test_a_drop_that_fails_halfway_loses_no_file(ada: Caller, table: Securable, django_capture_on_commit_callbacks: Any) -> None:
+    volume = volumes.create_volume(ada, "main.default.data")
+    folders = [volumes.folder_of(volume), tables.folder_of(table)]
+    folders[0].mkdir(parents=True)
+    drops = (lambda: containers.drop_schema(ada, "main.default", force=True), lambda: tables.drop_table(ada, NAME))
+    for drop in (*drops, lambda: volumes.drop_volume(ada, "main.default.data")):
+        with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+            drop()
+            transaction.set_rollback(True)
+        assert [folder.is_dir() for folder in folders] == [True, True]
+    assert len(values(ada)) == 3
+    with django_capture_on_commit_callbacks(execute=True):
+        containers.drop_schema(ada, "main.default", force=True)
+    assert [folder.exists() for folder in folders] == [False, False]
 
 
 def test_who_may_do_what(ada: Caller, bob: Caller, eve: Caller, table: Securable) -> None:

@@ -140,6 +140,21 @@ def test_a_view_reads_with_the_rights_that_its_owner_has_now(caller: Caller, bob
     assert run_statement(bob, "SELECT v FROM kept").rows == [["5000"]]
 
 
+def test_lineage_is_of_what_was_read(caller: Caller) -> None:
+    from sandbox.catalog.models import LineageEdge
+    from sandbox.sql.objects import Objects
+
+    run_statement(caller, "CREATE TABLE a AS SELECT 1 AS v")
+    run_statement(caller, "CREATE TABLE b AS SELECT v FROM a")
+    run_statement(caller, "INSERT INTO b SELECT a.v FROM a JOIN b ON a.v = b.v")
+    edges = LineageEdge.objects.values_list("source_name", "target_name")
+    assert list(edges) == [("main.default.a", "main.default.b")]
+    objects = Objects(caller)
+    for name in ("main.default.a", "main.default.not_there"):
+        objects.add(["table", name, None, ""])
+    assert objects.read == {"main.default.a"}  # a jailed process may say that it read something else
+
+
 def test_rows_count_for_the_quota(caller: Caller, settings: Any) -> None:
     from sandbox.files import quota
 
