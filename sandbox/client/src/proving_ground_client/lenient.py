@@ -1,4 +1,4 @@
-"""Lenient mode: slips of published notebooks are absorbed, each with a printed sentence; it is off unless a set-up switches it on."""
+"""Lenient mode: slips of published notebooks are absorbed, each with a printed sentence; off unless switched on."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def switch_on() -> None:
     """For this process, until `switch_off`."""
     global _on
     _on = True
-    EndpointCoreConfigInput.as_dict = _with_traffic  # type: ignore[method-assign]  # the SDK takes no dictionary here
+    EndpointCoreConfigInput.as_dict = _with_traffic  # type: ignore[assignment,method-assign]  # mypy counts self twice
 
 
 def switch_off() -> None:
@@ -31,9 +31,9 @@ def absorbed(defect: str, right: str) -> None:
 
 
 def _with_traffic(config: EndpointCoreConfigInput) -> dict[str, Any]:
-    if isinstance(config.traffic_config, dict):  # type: ignore[unreachable]  # what the type says is not what people write
+    if isinstance(config.traffic_config, dict):
         absorbed(  # type: ignore[unreachable]  # see above
-            "traffic_config is a dictionary, which the SDK cannot send (AttributeError: 'dict' object has no attribute 'as_dict')",
+            "traffic_config is a dictionary, which the SDK does not send ('dict' object has no attribute 'as_dict')",
             "traffic_config=TrafficConfig.from_dict({…}), or EndpointCoreConfigInput.from_dict for the whole config",
         )
         config.traffic_config = TrafficConfig.from_dict(config.traffic_config)

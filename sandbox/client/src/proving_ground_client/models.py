@@ -61,6 +61,8 @@ def log_model(
         options["signature"] = _signature(training_set, output_schema)
     if infer_input_example and training_set is not None and options.get("input_example") is None:
         options["input_example"] = _inputs(training_set).head(5)
+    if not {"pip_requirements", "extra_pip_requirements"} & options.keys() and _is_plain_sklearn(flavor, model):
+        options["pip_requirements"] = flavor.get_default_pip_requirements(include_cloudpickle=True)
     metadata = {**(options.pop("metadata", None) or {}), **({METADATA_KEY: FILE_NAME} if training_set else {})}
     name = options.pop("name", None) or artifact_path
     return Model.log(
@@ -72,6 +74,14 @@ def log_model(
         metadata=metadata or None,
         **options,
     )
+
+
+def _is_plain_sklearn(flavor: Any, model: Any) -> bool:
+    """Its requirements are known; MLflow would start a process and load the model to find the same, which takes ten seconds."""
+    if flavor.__name__ != "mlflow.sklearn" or not hasattr(model, "get_params"):
+        return False
+    parts = [model, *(value for value in model.get_params().values() if hasattr(value, "get_params") or callable(value))]
+    return len(parts) == 1 and type(model).__module__.startswith("sklearn.")
 
 
 def _inputs(training_set: TrainingSet) -> pd.DataFrame:

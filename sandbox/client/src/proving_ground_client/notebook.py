@@ -1,4 +1,4 @@
-"""What Databricks puts into every notebook, for IPython: `display`, `%sql`, data sets with `.df.toPandas()`, and names that a course forgot."""
+"""What Databricks' notebooks have, for IPython: `display`, `%sql`, data sets of tables; and names that a course forgot."""
 
 import ast
 import re
@@ -6,18 +6,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import mlflow
 import pandas as pd
 from IPython import display as shown_by
 from IPython.core.getipython import get_ipython
-from mlflow.data.pandas_dataset import PandasDataset
 from mlflow.data.delta_dataset_source import DeltaDatasetSource
+from mlflow.data.pandas_dataset import PandasDataset
 
+import proving_ground_client
 from proving_ground_client import lenient
 from proving_ground_client.frames import Frame
+from proving_ground_client.site import Site
 from proving_ground_client.spark import SparkSession
 
 DISPLAYED_ROWS = 1_000
 _TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\$\$.*?\$\$|--[^\n]*|/\*.*?\*/|;""", re.DOTALL)
+
+
+def start(site: Site, experiment: str) -> SparkSession:
+    """What a course's set-up does first: `databricks.feature_engineering`, `%sql`, MLflow on the site, lenient mode."""
+    proving_ground_client.activate()
+    lenient.switch_on()
+    mlflow.set_tracking_uri("databricks")
+    mlflow.set_registry_uri("databricks-uc")
+    mlflow.set_experiment(f"/Users/{site.workspace.current_user.me().user_name}/{experiment}")
+    spark = SparkSession(site)
+    offer_sql(spark)
+    return spark
 
 
 def display(value: Any) -> None:
@@ -62,7 +77,7 @@ def _as_cell_magic(lines: list[str]) -> list[str]:
 # --- data sets -----------------------------------------------------------------------------------
 
 
-class TableDataset(PandasDataset):
+class TableDataset(PandasDataset):  # type: ignore[misc]  # MLflow's types are not read
     """Rows of a table as MLflow logs them; `df` is a frame, as of a data set of Spark's."""
 
     def __init__(self, frame: Frame, name: str) -> None:
@@ -70,7 +85,7 @@ class TableDataset(PandasDataset):
         self._frame = frame
 
     @property
-    def df(self) -> Frame:  # type: ignore[override]  # as Spark's
+    def df(self) -> Frame:
         return self._frame
 
 
@@ -102,7 +117,8 @@ def supply(name: str, value: Callable[[], Any], defect: str, right: str) -> None
 
 def names_of(code: str) -> tuple[set[str], set[str]]:
     """Names that the code reads, and names that it sets."""
-    reads, sets = set(), set()
+    reads: set[str] = set()
+    sets: set[str] = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Name):
             (reads if isinstance(node.ctx, ast.Load) else sets).add(node.id)
