@@ -13,7 +13,7 @@ from sandbox.console import (
     settings_views,
     views,
 )
-from sandbox.console.features import lookup_views
+from sandbox.console.features import lookup_views, skew_views
 
 endpoint_urls: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="endpoint_detail")),
@@ -21,6 +21,7 @@ endpoint_urls: list[URLPattern | URLResolver] = [
     path("query/", query_views.endpoint_query, name="endpoint_query"),
     path("features/", lookup_views.endpoint_features, name="endpoint_features"),
     path("features/<str:entity_name>/try/", lookup_views.endpoint_lookup, name="endpoint_lookup"),
+    path("features/<str:entity_name>/compare/", skew_views.endpoint_skew, name="endpoint_skew"),
     path("metrics/", metrics_views.endpoint_metrics, name="endpoint_metrics"),
     path("metrics.csv", metrics_views.endpoint_metrics_csv, name="endpoint_metrics_csv"),
     path("events/", views.endpoint_events, name="endpoint_events"),

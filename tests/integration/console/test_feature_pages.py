@@ -1,22 +1,28 @@
 """The pages of features: tables with statistics, online copies, what an endpoint looks up, and where both differ."""
 
 import csv
+import datetime as dt
 import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from django.test import Client
 
-from sandbox.catalog import table_rows, tables
+from sandbox.catalog import functions, table_rows, tables
 from sandbox.catalog.column_types import Column
+from sandbox.catalog.functions import Definition, Parameter
 from sandbox.catalog.models import Grant, Securable
+from sandbox.console.features.offline import offline_features
 from sandbox.console.features.statistics import statistics
 from sandbox.features.models import OnlineStore, OnlineTable
+from sandbox.features.plan import TableLookup
 from sandbox.models import User
 from sandbox.serving.models import Endpoint, EndpointPermission, ServedEntity
+from sandbox.sql.run import run_statement
 from sandbox.workspaces.members import Caller, add_member
 from tests.browser.catalog_rows import keep_files_in
 from tests.browser.feature_rows import (
@@ -295,3 +301,61 @@ def test_values_are_shown_to_whoever_may_read_them(sign: Callable[[str], Client]
     assert trial(sign("reader"), customer="4", visits="2")["spend"] == ("40.0", "looked up")
     assert "does not have" in trial(sign("browser"), customer="4", visits="2")["problem"][0]
     assert sign("stranger").get(url).status_code == 404
+
+
+# --- skew -------------------------------------------------------------------------------------------
+
+SKEW = f"/sandbox/serving/{ENDPOINT}/features/{ENTITY}/compare/"
+
+
+def skew(page: Client, **fields: Any) -> list[dict[str, str]]:
+    """The comparison as CSV; no gateway runs here, so no prediction can be had and only features are compared."""
+    answer = page.post(SKEW, {"rows": 20, "c0": "1", "csv": "yes", **fields})
+    return list(csv.DictReader(io.StringIO(answer.content.decode())))
+
+
+def test_features_that_differ_are_named_with_the_reason(page: Client, owner: Caller, settings: Any) -> None:
+    settings.PORT = 1
+    assert "Does churn_by_key-1 serve what it was trained on?" in text(page, SKEW)
+    same = skew(page)
+    assert [row["key"] for row in same] == [str(number) for number in range(1, 21)]
+    assert {row["differing_features"] for row in same} == {""}
+    assert {row["score_batch"][:9] for row in same} == {"no answer"}
+    run_statement(owner, f"UPDATE {CUSTOMERS} SET total = 100 WHERE id = 4")
+    assert [row["differing_features"] for row in skew(page) if row["same"] == "false"] == [
+        "spend: 100.0 offline, 40.0 online; average: 25.0 offline, 10.0 online"
+    ]
+    shown = page.post(SKEW, {"rows": 20, "c0": "1"}).content.decode()
+    assert "1 of 20 rows differs" in shown
+    assert "1 commit behind version 1 of the table" in shown
+    assert "It is computed from spend, which differs." in shown
+
+
+def test_a_function_that_changed_after_the_deployment_is_named(page: Client, owner: Caller, settings: Any) -> None:
+    settings.PORT = 1
+    parameters = (Parameter("total", "double"), Parameter("months", "int"))
+    functions.create_function(owner, AVERAGE, Definition("PYTHON", "return 5.0", parameters, "double"), or_replace=True)
+    assert skew(page, rows=2)[1]["differing_features"] == "average: 5.0 offline, 10.0 online"
+    shown = page.post(SKEW, {"rows": 2, "c0": "1"}).content.decode()
+    assert f"{AVERAGE} was changed after the deployment" in shown
+
+
+def test_what_cannot_be_compared_is_said(page: Client, owner: Caller, sign: Callable[[str], Client]) -> None:
+    assert page.post(SKEW, {"rows": 1000, "c0": "1"}).status_code == 422
+    wrong = page.post(SKEW, {"rows": 3, "c0": "many"})
+    assert (wrong.status_code, "&#x27;many&#x27; is no int." in wrong.content.decode()) == (422, True)
+    assert [sign(who).get(SKEW).status_code for who in ("reader", "browser", "nobody", "stranger")] == [200, 403, 404, 404]
+    run_statement(owner, f"DELETE FROM {CUSTOMERS} WHERE true")
+    assert "has no rows yet" in page.post(SKEW, {"rows": 3, "c0": "1"}).content.decode()
+
+
+def test_offline_a_time_series_ends_now_and_at_the_window(owner: Caller) -> None:
+    online = OnlineTable.objects.get(full_name=PRICES_ONLINE)
+    lookup = TableLookup(online.pk, PRICES_ONLINE, PRICES, {"product": "item"}, {"price": "price"})
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    table_rows.append(owner, PRICES, pa.table({"product": ["a"], "day": [tomorrow], "price": [9.0]}))
+    ever = offline_features(owner, lookup, None, [{"item": "a"}, {"item": "b"}])
+    assert (ever.rows[0] and ever.rows[0]["price"], ever.rows[1]) == (2.0, None)
+    assert "lies in the future" in ever.outside[0]
+    recent = offline_features(owner, lookup, 3600.0, [{"item": "a"}])
+    assert (recent.rows, "older than the look-back window" in recent.outside[0]) == ((None,), True)
