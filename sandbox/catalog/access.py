@@ -13,7 +13,6 @@ from sandbox.catalog.models import Grant, Securable, SecurableType
 from sandbox.errors import PermissionDenied
 from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
-from sandbox.workspaces.operations import person
 
 ALL_PRIVILEGES, MANAGE = "ALL_PRIVILEGES", "MANAGE"
 _ENTRY = ("USE_CATALOG", "USE_SCHEMA")
@@ -56,7 +55,8 @@ def owns(caller: Caller, securable: Securable) -> bool:
 
 def principals(caller: Caller) -> frozenset[str]:
     """The names under which the caller may own or be granted something: her own, her groups', `users` and `account users`."""
-    return frozenset({person(caller.user), "account users", *members.group_names(caller.workspace, caller.user)})
+    own = members.names_of(caller.workspace, caller.user)
+    return own | {"account users"} | members.group_names(caller.workspace, caller.user)
 
 
 def allows(caller: Caller, securable: Securable, privilege: str) -> bool:

@@ -11,7 +11,6 @@ from sandbox.catalog.models import Securable, SecurableType
 from sandbox.catalog.names import checked_name, split_name
 from sandbox.errors import InvalidState, PermissionDenied, ResourceAlreadyExists
 from sandbox.workspaces.members import Caller
-from sandbox.workspaces.operations import person
 
 CATALOG, SCHEMA = SecurableType.CATALOG, SecurableType.SCHEMA
 RESERVED_CATALOGS = frozenset({"system", "hive_metastore", "samples"})
@@ -29,7 +28,7 @@ def create_catalog(caller: Caller, name: str, *, comment: str = "", properties: 
     if key in RESERVED_CATALOGS or key == caller.workspace.catalog.lower():
         securables.workspace_catalog(caller.workspace)
         raise ResourceAlreadyExists(f"Catalog '{key}' already exists.")
-    owner = person(caller.user)
+    owner = caller.name
     try:
         with transaction.atomic():
             catalog = Securable.objects.create(
@@ -56,9 +55,7 @@ def create_schema(caller: Caller, full_name: str, *, comment: str = "", properti
     access.require(caller, catalog, "CREATE_SCHEMA")
     if parts[1] in RESERVED_SCHEMAS:
         raise ResourceAlreadyExists(f"Schema '{'.'.join(parts)}' already exists.")
-    return securables.add(
-        SCHEMA, ".".join(parts), parent=catalog, owner=person(caller.user), comment=comment, properties=properties
-    )
+    return securables.add(SCHEMA, ".".join(parts), parent=catalog, owner=caller.name, comment=comment, properties=properties)
 
 
 def get_catalog(caller: Caller, name: str) -> Securable:

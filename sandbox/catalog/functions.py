@@ -77,7 +77,7 @@ def create_function(
     if securables.children(schema, SecurableType.MODEL).filter(name=parts[2]).exists():
         raise ResourceAlreadyExists(f"Function '{key}' already exists: a registered model has this name.")
     with transaction.atomic():
-        function = securables.add(FUNCTION, key, parent=schema, owner=person(caller.user), comment=comment)
+        function = securables.add(FUNCTION, key, parent=schema, owner=caller.name, comment=comment)
         detail.securable = function
         detail.save()
     return function

@@ -110,16 +110,31 @@ def require_principal(workspace: Workspace, principal: str) -> None:
         raise ResourceDoesNotExist(f"Could not find principal with name {principal[:254]} in this workspace.")
 
 
-def people_have_changed(sender: type, workspace: Workspace, deleted_group: str = "", **_: Any) -> None:
+def people_have_changed(
+    sender: type, workspace: Workspace, deleted_group: str = "", told_apart: Mapping[str, str] | None = None, **_: Any
+) -> None:
     """Grants end with the person or group that had them, and what a group owned goes to the workspace's owner.
 
-    Otherwise the next group of that name would have them.
+    Otherwise the next group of that name would have them. What a person owned and was granted under a name that somebody else
+    has as well now, or may have when she is gone, stays hers under her user name.
     """
-    known = {person(user) for user in members.people(workspace)}
+    for shared, own in (told_apart or {}).items():
+        _rename_principal(workspace, shared, own)
+    known = {name for user in members.people(workspace) for name in (person(user), user.username)}
     known |= {*members.BUILT_IN, ACCOUNT_USERS, *(group.name for group in members.groups(workspace))} - {deleted_group}
     Grant.objects.filter(securable__workspace=workspace).exclude(principal__in=known).delete()
     if deleted_group and workspace.owner is not None:
         Securable.objects.filter(workspace=workspace, owner=deleted_group).update(owner=person(workspace.owner))
+
+
+def _rename_principal(workspace: Workspace, old: str, new: str) -> None:
+    if old == new:
+        return
+    Securable.objects.filter(workspace=workspace, owner=old).update(owner=new)
+    given = Grant.objects.filter(securable__workspace=workspace, principal=old)
+    again = [Grant(securable_id=each.securable_id, principal=new, privilege=each.privilege) for each in given]
+    Grant.objects.bulk_create(again, ignore_conflicts=True)
+    given.delete()
 
 
 def _require_look(caller: Caller, securable: Securable, principal: str | None) -> None:

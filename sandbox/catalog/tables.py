@@ -223,7 +223,7 @@ def _enter(
             TABLE,
             key,
             parent=schema,
-            owner=person(caller.user),
+            owner=caller.name,
             comment=comment,
             properties=properties,
             securable_id=table_id,

@@ -12,7 +12,6 @@ from sandbox.catalog import access, securables
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.catalog.names import split_name
 from sandbox.workspaces.members import Caller
-from sandbox.workspaces.operations import person
 
 VOLUME = SecurableType.VOLUME
 
@@ -22,7 +21,7 @@ def create_volume(caller: Caller, full_name: str, *, comment: str = "") -> Secur
     parts = split_name(full_name, 3, "volume")
     schema = securables.find(caller.workspace, SecurableType.SCHEMA, securables.quoted(parts[:2]))
     access.require(caller, schema, "CREATE_VOLUME")
-    return securables.add(VOLUME, ".".join(parts), parent=schema, owner=person(caller.user), comment=comment)
+    return securables.add(VOLUME, ".".join(parts), parent=schema, owner=caller.name, comment=comment)
 
 
 def get_volume(caller: Caller, full_name: str) -> Securable:

@@ -8,8 +8,8 @@ from django.db.models import ProtectedError, QuerySet
 from sandbox.errors import InvalidParameterValue, InvalidState, PermissionDenied, ResourceAlreadyExists
 from sandbox.features.models import OnlineStore
 from sandbox.features.online_tables import find_store
+from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
-from sandbox.workspaces.operations import person
 
 CAPACITIES = ("CU_1", "CU_2", "CU_4", "CU_8")
 MAX_READ_REPLICAS = 3
@@ -31,7 +31,7 @@ def create_online_store(caller: Caller, name: str, capacity: str, read_replica_c
                 name=name,
                 capacity=capacity,
                 read_replica_count=read_replica_count,
-                creator=person(caller.user),
+                creator=caller.name,
             )
     except IntegrityError:
         raise ResourceAlreadyExists(f"Online store '{name}' already exists.") from None
@@ -74,5 +74,5 @@ def _check(capacity: str, read_replica_count: int) -> None:
 
 
 def _require_creator(caller: Caller, store: OnlineStore) -> None:
-    if not caller.is_admin and store.creator != person(caller.user):
+    if not caller.is_admin and store.creator not in members.names_of(caller.workspace, caller.user):
         raise PermissionDenied(f"Only its creator or an admin of the workspace may change online store '{store.name}'.")

@@ -19,6 +19,7 @@ from sandbox.control_queue import enqueue
 from sandbox.errors import InvalidParameterValue, PermissionDenied, ResourceAlreadyExists, ResourceDoesNotExist
 from sandbox.features import quota, sync
 from sandbox.features.models import OnlineStore, OnlineTable, Sync
+from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
 
@@ -68,7 +69,7 @@ def create_online_table(
                 primary_key=key,
                 timeseries_key=series,
                 mode=mode,
-                created_by=person(caller.user),
+                created_by=caller.name,
             )
             request_sync(table, "created")
     except IntegrityError:
@@ -112,7 +113,7 @@ def get_online_table(caller: Caller, full_name: str) -> OnlineTable:
 def list_online_tables(caller: Caller) -> QuerySet[OnlineTable]:
     """Those of the workspace, by name; for an admin. Others find theirs by name."""
     found = OnlineTable.objects.filter(workspace=caller.workspace).select_related("store").order_by("full_name")
-    return found if caller.is_admin else found.filter(created_by=person(caller.user))
+    return found if caller.is_admin else found.filter(created_by__in=members.names_of(caller.workspace, caller.user))
 
 
 def sync_now(caller: Caller, full_name: str) -> Sync:
@@ -123,10 +124,11 @@ def sync_now(caller: Caller, full_name: str) -> Sync:
 
 
 def find_by_pipeline(caller: Caller, pipeline_id: str) -> OnlineTable:
-    """The online table whose pipeline this is. Raises ResourceDoesNotExist."""
+    """The online table whose pipeline this is, for whoever may see that. Raises ResourceDoesNotExist, PermissionDenied."""
     found = OnlineTable.objects.filter(workspace=caller.workspace, pipeline_id=pipeline_id).first()
     if found is None:
         raise ResourceDoesNotExist(f"The pipeline {pipeline_id[:100]} does not exist.")
+    _require_select(caller, found)
     return found
 
 
@@ -179,13 +181,17 @@ def _find(caller: Caller, full_name: str) -> OnlineTable:
     return found
 
 
+def _is_creator(caller: Caller, table: OnlineTable) -> bool:
+    return table.created_by in members.names_of(caller.workspace, caller.user)
+
+
 def _require_owner(caller: Caller, table: OnlineTable) -> None:
-    if not caller.is_admin and table.created_by != person(caller.user):
+    if not caller.is_admin and not _is_creator(caller, table):
         raise PermissionDenied(f"Only its creator or an admin of the workspace may change online table '{table.full_name}'.")
 
 
 def _require_select(caller: Caller, table: OnlineTable) -> None:
-    if caller.is_admin or table.created_by == person(caller.user):
+    if caller.is_admin or _is_creator(caller, table):
         return
     source = Securable.objects.filter(workspace=caller.workspace, pk=table.source_id).select_related("parent__parent").first()
     if source is None:

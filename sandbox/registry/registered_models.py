@@ -118,7 +118,7 @@ def create_model(
     if "." in key:
         schema = securables.find(caller.workspace, SecurableType.SCHEMA, key.rpartition(".")[0])
         access.require(caller, schema, "CREATE_MODEL", "CREATE_FUNCTION")
-    return add_model(caller.workspace, key, person(caller.user), comment=comment, tags=tags, deployment_job_id=deployment_job_id)
+    return add_model(caller.workspace, key, caller.name, comment=comment, tags=tags, deployment_job_id=deployment_job_id)
 
 
 def add_model(

@@ -18,7 +18,8 @@ BUILT_IN = (USERS, ADMINS)
 MAX_NAME_CHARACTERS = 128
 
 people_changed = Signal()
-"""Sent with `workspace` inside the transaction that changed who belongs to it, to a group, or to the admins."""
+"""Sent with `workspace` inside the transaction that changed who belongs to it, to a group, or to the admins; with `told_apart`
+when a name, which was one person's until now, may mean another from now on: {name: her user name}."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,13 @@ class Caller:
     @property
     def is_admin(self) -> bool:
         return is_admin(self.workspace, self.user)
+
+    @property
+    def name(self) -> str:
+        """How objects name her as their owner: as the REST API does, but by her user name when somebody shares that."""
+        names = names_of(self.workspace, self.user)
+        named = operations.person(self.user)
+        return named if named in names else self.user.username
 
 
 def is_admin(workspace: Workspace, user: User) -> bool:
@@ -56,10 +64,30 @@ def find_person(workspace: Workspace, name: str) -> User | None:
 
     Then they are told apart by their user names, which are unique.
     """
-    found = [user for user in people(workspace) if operations.person(user) == name]
-    if len(found) == 1:
-        return found[0]
-    return next((user for user in people(workspace) if user.username == name), None)
+    return _meant(name, _called(workspace, {name}))
+
+
+def names_of(workspace: Workspace, user: User) -> frozenset[str]:
+    """The names that mean this person of the workspace and nobody else: a name that is a group's or is shared owns nothing."""
+    mine = {operations.person(user), user.username}
+    called = _called(workspace, mine)
+    groups = set(Group.objects.filter(workspace=workspace, name__in=mine).values_list("name", flat=True)).union(BUILT_IN)
+    return frozenset(name for name in mine - groups if _meant(name, called) == user)
+
+
+def _told_apart(workspace: Workspace, user: User | None) -> dict[str, str]:
+    """For `people_changed`: the person's name and what to call her instead."""
+    names = names_of(workspace, user) if user is not None else frozenset()
+    return dict.fromkeys(names, user.username) if user is not None and user.username in names else {}
+
+
+def _called(workspace: Workspace, names: set[str]) -> list[User]:
+    return list(people(workspace).filter(Q(email__in=names) | Q(username__in=names)))
+
+
+def _meant(name: str, called: list[User]) -> User | None:
+    found = [user for user in called if operations.person(user) == name]
+    return found[0] if len(found) == 1 else next((user for user in called if user.username == name), None)
 
 
 def person_by_id(workspace: Workspace, user_id: str) -> User:
@@ -84,8 +112,9 @@ def add_member(workspace: Workspace, name: str, *, is_admin: bool = False) -> Us
     if people(workspace).filter(pk=user.pk).exists():
         raise ResourceAlreadyExists(f"User with username {name} already exists.")
     with transaction.atomic():
+        told_apart = _told_apart(workspace, find_person(workspace, operations.person(user)))
         Member.objects.create(workspace=workspace, user=user, is_admin=is_admin)
-        people_changed.send(Workspace, workspace=workspace)
+        people_changed.send(Workspace, workspace=workspace, told_apart=told_apart)
     return user
 
 
@@ -105,10 +134,11 @@ def remove_member(workspace: Workspace, user: User) -> None:
     if user.pk == workspace.owner_id:
         raise InvalidParameterValue("The workspace's owner cannot be removed from it.")
     with transaction.atomic():
+        told_apart = _told_apart(workspace, user)
         Member.objects.filter(workspace=workspace, user=user).delete()
         for group in Group.objects.filter(workspace=workspace, people=user):
             group.people.remove(user)
-        people_changed.send(Workspace, workspace=workspace)
+        people_changed.send(Workspace, workspace=workspace, told_apart=told_apart)
         operations.revoke_all_tokens(workspace, user)
 
 
@@ -160,6 +190,8 @@ def create_group(workspace: Workspace, name: str, users: Iterable[User] = ()) ->
         raise InvalidParameterValue(f"displayName must have 1 to {MAX_NAME_CHARACTERS} characters.")
     if name in BUILT_IN:
         raise ResourceAlreadyExists(f"Group with name {name} already exists.")
+    if find_person(workspace, name) is not None:
+        raise ResourceAlreadyExists(f"A person of the workspace is called {name} already; choose another name for the group.")
     try:
         with transaction.atomic():
             group = Group.objects.create(workspace=workspace, name=name, created_at=timezone.now())

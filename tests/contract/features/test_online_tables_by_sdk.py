@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from databricks.sdk import errors
+from databricks.sdk import WorkspaceClient, errors
 from databricks.sdk.service import catalog, ml
 
 from sandbox.catalog import delta, table_rows, table_schema, tables
@@ -20,7 +20,7 @@ from sandbox.features.models import OnlineTable, Sync
 from sandbox.workspaces import clock
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import User
-from sandbox.workspaces.operations import open_workspace
+from sandbox.workspaces.operations import issue_token, open_workspace
 
 SOURCE, ONLINE = "main.default.customers", "main.default.customers_online"
 CDF = {"delta.enableChangeDataFeed": "true"}
@@ -283,6 +283,25 @@ def test_what_a_source_needs_is_said(w: Any, ada: Caller) -> None:
     assert carry_out() == ["FULL"]
     with pytest.raises(errors.ResourceAlreadyExists, match="already exists"):
         w.online_tables.create(online(perform_full_copy=True))
+
+
+def test_a_pipeline_is_seen_by_who_may_read_its_source(
+    w: Any, ada: Caller, customers: str, client_of: Callable[..., Any]
+) -> None:
+    w.online_tables.create(online())
+    pipeline_id = OnlineTable.objects.get().pipeline_id
+    client_of("bob")
+    w.users.create(user_name="bob@example.org")
+    bob_user = User.objects.get(username="bob")
+    bob = WorkspaceClient(host=w.config.host, token=issue_token(ada.workspace, bob_user)[1])
+    for call in (lambda: bob.pipelines.get(pipeline_id), lambda: bob.pipelines.start_update(pipeline_id)):
+        with pytest.raises(errors.PermissionDenied, match="does not have SELECT"):
+            call()
+    grant = catalog.PermissionsChange(principal="bob@example.org", add=[catalog.Privilege.SELECT])
+    w.grants.update("table", SOURCE, changes=[grant])
+    assert bob.pipelines.get(pipeline_id).creator_user_name == "ada@example.org"
+    with pytest.raises(errors.PermissionDenied, match="Only its creator or an admin"):
+        bob.pipelines.start_update(pipeline_id)
 
 
 def test_another_workspace_finds_nothing(w: Any, customers: str, client_of: Callable[..., Any]) -> None:

@@ -23,6 +23,7 @@ from sandbox.errors import (
 )
 from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
+from sandbox.workspaces.models import User
 
 NAME = "main.default.customers"
 COLUMNS = [Column("id", "BIGINT"), Column("city", "string"), Column("at", "TIMESTAMP")]
@@ -269,6 +270,40 @@ def test_grants_end_with_the_person_and_the_group(ada: Caller, bob: Caller, tabl
     assert tables.get_table(ada, NAME).owner == "ada@example.org"
     members.remove_member(ada.workspace, bob.user)
     assert grants.grants_on(ada, table) == {"users": ["SELECT"]}
+
+
+def test_who_shares_an_address_shares_no_table(ada: Caller, bob: Caller) -> None:
+    for principal in ("CREATE_TABLE", "USE_SCHEMA"):
+        grants.change(ada, containers.get_schema(ada, "main.default"), {"bob@example.org": [principal]}, {})
+    bobs = tables.create_table(bob, "main.default.bobs", COLUMNS, rows=ROWS)
+    user = User.objects.create_user("robert", email="bob@example.org")
+    members.add_member(ada.workspace, "robert")
+    robert = Caller(ada.workspace, user)
+    assert (bob.name, robert.name) == ("bob", "robert")
+    assert tables.get_table(ada, "main.default.bobs").owner == "bob"
+    with pytest.raises(PermissionDenied):
+        table_rows.append(robert, "main.default.bobs", ROWS)
+    with pytest.raises(PermissionDenied):
+        tables.drop_table(robert, "main.default.bobs")
+    assert table_rows.append(bob, "main.default.bobs", ROWS).rows == 6
+    assert {each.principal for each in grants.effective(ada, bobs)} == {"bob", "users"}
+    assert tables.create_table(robert, "main.default.roberts", COLUMNS).owner == "robert"
+
+    members.remove_member(ada.workspace, bob.user)  # now the address is Robert's alone
+    assert robert.name == "bob@example.org"
+    with pytest.raises(PermissionDenied):
+        tables.drop_table(robert, "main.default.bobs")
+    tables.drop_table(robert, "main.default.roberts")
+
+
+def test_a_user_name_that_is_a_groups_owns_nothing(ada: Caller, table: Securable) -> None:
+    changes.change(ada, table, owner="admins")
+    user = User.objects.create_user("admins")
+    members.add_member(ada.workspace, "admins")
+    with pytest.raises(PermissionDenied):
+        tables.drop_table(Caller(ada.workspace, user), NAME)
+    with pytest.raises(ResourceAlreadyExists, match="choose another name"):
+        members.create_group(ada.workspace, "ada@example.org")
 
 
 def test_manage_does_not_read(ada: Caller, bob: Caller, table: Securable) -> None:
