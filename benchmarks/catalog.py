@@ -1,4 +1,4 @@
-"""The catalog as clients meet it on the running site: discovery, lists, registration, SQL, the sync of an online table."""
+"""The catalog as clients meet it on the running site: discovery, lists, registration, SQL."""
 
 import os
 import statistics
@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 
 from benchmarks.ours import Site
-from tests.stack import wait_for
 
 MODELS = 1_000
 BIG_ROWS = 10_000_000
@@ -50,8 +49,7 @@ tables.create_table(ada, "main.default.big", [Column("id", "bigint"), Column("k"
 columns = [Column("id", "bigint"), *(Column(f"f{{n}}", "double") for n in range(1, {FEATURE_COLUMNS}))]
 values = {{"id": np.arange({FEATURE_ROWS})}} | {{f"f{{n}}": draw.random({FEATURE_ROWS}) for n in range(1, {FEATURE_COLUMNS})}}
 tables.create_table(
-    ada, "main.default.customers", columns, rows=pa.table(values), primary_key=["id"],
-    properties={{"delta.enableChangeDataFeed": "true"}},
+    ada, "main.default.customers", columns, rows=pa.table(values), primary_key=["id"]
 )
 """
 
@@ -89,9 +87,6 @@ def measure(site: Site) -> dict[str, Any]:
             "point_query_ms": _median_ms(lambda: _point_query(client), _SLOW),
             "big_rows": BIG_ROWS,
             "group_by_ms": _median_ms(lambda: _group_by(client), _SLOW),
-            "feature_rows": FEATURE_ROWS,
-            "feature_columns": FEATURE_COLUMNS,
-            "sync_s": _sync_s(site),
         }
     results["register_s"] = _register_s(site)
     return results
@@ -136,26 +131,6 @@ def _group_by(client: httpx.Client) -> None:
     rows = _statement(client, "SELECT k, count(*) AS n, avg(x) FROM main.default.big GROUP BY k")
     if len(rows) != 1_000 or sum(int(row[1]) for row in rows) != BIG_ROWS:
         raise SystemExit("The group-by gave other counts.")
-
-
-def _sync_s(site: Site) -> float:
-    """From the call that creates the online table until all rows are there, as the SDK sees it."""
-    from databricks.sdk.service import catalog
-
-    spec = catalog.OnlineTableSpec(
-        primary_key_columns=["id"],
-        source_table_full_name="main.default.customers",
-        run_triggered=catalog.OnlineTableSpecTriggeredSchedulingPolicy(),
-    )
-    started = time.monotonic()
-    site.workspace.online_tables.create(catalog.OnlineTable(name="main.default.customers_online", spec=spec))
-
-    def is_active() -> bool:
-        state = site.workspace.online_tables.get("main.default.customers_online").unity_catalog_provisioning_state.value
-        return bool(state == "ACTIVE")
-
-    wait_for(is_active, 600, "the online table did not become ACTIVE", site.stack.log_tails)
-    return round(time.monotonic() - started, 1)
 
 
 def _register_s(site: Site) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 
 import joblib
 
-from benchmarks import catalog, constant, driving, forests, ours, peer_servers, report, theirs, two_nodes
+from benchmarks import catalog, constant, driving, features, forests, ours, peer_servers, report, theirs, two_nodes
 from tests.stack import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,6 +129,9 @@ def _proving_ground(models: list[Any], scratch: Path, timing: driving.Timing) ->
     with ours.site() as site:
         print("    the catalog")
         objects = catalog.measure(site)
+    with ours.site() as site:
+        print("    features")
+        looked_up = features.measure(site, driving.Timing(timing.duration_s / 2, timing.warm_up_s), scratch)
     return {
         "ours": {"one_row": one_row, "many_rows": many_rows},
         "split": driving.check_split(one_row, ours.SPLIT / 100),
@@ -138,6 +141,7 @@ def _proving_ground(models: list[Any], scratch: Path, timing: driving.Timing) ->
         "neighbours": neighbours,
         "nodes": nodes,
         "catalog": objects,
+        "features": looked_up,
     }
 
 

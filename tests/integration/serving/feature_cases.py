@@ -34,6 +34,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = START + timedelta(days=9)
 """After all that tables know, so a training row of this time gets the latest values, as serving does."""
 DEFAULTS: dict[str, Any] = {"bigint": -7, "int": 0, "double": 0.5, "float": 0.25, "string": "none", "boolean": True}
+MAX_FUNCTIONS = 4
 FUNCTIONS = {
     "pt_ratio": ("x DOUBLE, y DOUBLE", "DOUBLE", "return x / y if is_number(x) and is_number(y) and y else None"),
     "pt_text": ("x DOUBLE", "STRING", "return str(x) if is_number(x) else 'nothing'"),
@@ -186,7 +187,8 @@ class Draw:
         number = float(self._draw.normal()) * 10 ** int(self._draw.integers(-3, 4))
         if kind in {"double", "float"}:
             odd = [math.nan, 0.0, -0.0, math.inf, 1e30][int(self._draw.integers(0, 5))]
-            return number if self._draw.random() < 0.8 else odd
+            number = number if self._draw.random() < 0.8 else odd
+            return number if kind == "double" else float(np.float32(number))
         return {
             "bigint": lambda: int(number * 2**40),
             "int": lambda: int(number),
@@ -230,13 +232,16 @@ class Draw:
         """A chain over what was looked up and what was sent, and one for each type that there is."""
         number = next(name for name, kind in found.items() if kind in {"bigint", "int", "double"})
         made = [("pt_ratio", {"x": number, "y": "raw"}, "ratio"), ("pt_text", {"x": "ratio"}, "text")]
-        made.append(("pt_kind", {"x": list(found)[0]}, "kind"))
+        made.append(("pt_kind", {"x": next(iter(found))}, "kind"))
         for name, kind in found.items():
             if kind in {"int", "bigint"}:
                 made += [("pt_text", {"x": name}, f"text_{name}"), ("pt_joined", {"a": "word", "n": name}, f"joined_{name}")]
             if kind == "timestamp":
                 made.append(("pt_month", {"t": name}, f"month_{name}"))
-        return [FeatureFunction(udf_name=f"{CATALOG}.{udf}", input_bindings=of, output_name=to) for udf, of, to in made[:4]]
+        return [
+            FeatureFunction(udf_name=f"{CATALOG}.{udf}", input_bindings=of, output_name=to)
+            for udf, of, to in made[:MAX_FUNCTIONS]
+        ]
 
     def _asking(self, asked: Sequence[Asked], case: int) -> dict[str, Any]:
         row: dict[str, Any] = {"raw": self.value("double"), "word": self.value("string")}

@@ -33,26 +33,20 @@ def publish(folder: str) -> None:
         tables.create_table(ada, each["name"], columns, rows=first, properties=CHANGE_FEED, **keys)
         online = f"{each['name']}_online"
         if not each["timeseries"]:
-            online_tables.create_online_table(ada, online, each["name"], mode=OnlineTable.Mode.TRIGGERED)
-            _wait_for_syncs("FULL")
+            _wait_for_sync(online_tables.create_online_table(ada, online, each["name"], mode=OnlineTable.Mode.TRIGGERED), "FULL")
         for part in others:
             table_rows.append(ada, each["name"], part)
         if each["timeseries"]:
-            online_tables.create_online_table(ada, online, each["name"], mode=OnlineTable.Mode.SNAPSHOT)
-            _wait_for_syncs("FULL")
+            _wait_for_sync(online_tables.create_online_table(ada, online, each["name"], mode=OnlineTable.Mode.SNAPSHOT), "FULL")
         else:
-            online_tables.sync_now(ada, online)
-            _wait_for_syncs("INCREMENTAL")
+            _wait_for_sync(online_tables.sync_now(ada, online).table, "INCREMENTAL")
 
 
-def _wait_for_syncs(kind: str) -> None:
-    """This process and the site's own take part; whoever is first carries a sync out."""
-
-    def all_done() -> bool:
-        return all([sync.run(each.pk) for each in Sync.objects.exclude(state=Sync.State.COMPLETED)])
-
-    wait_for(all_done, 30, "the online tables were not filled")
-    newest = Sync.objects.latest("created_at")
+def _wait_for_sync(table: OnlineTable, kind: str) -> None:
+    """This process or the site's own carries it out, whoever is first."""
+    newest = table.syncs.latest("created_at")
+    wait_for(lambda: sync.run(newest.pk), 30, f"{table} was not filled")
+    newest.refresh_from_db()
     assert (newest.state, newest.kind) == (Sync.State.COMPLETED, kind), newest.message
 
 
