@@ -4,7 +4,7 @@ from typing import Any
 
 from databricks.sdk.service.serving import EndpointCoreConfigInput, TrafficConfig
 
-_as_dict = EndpointCoreConfigInput.as_dict
+_init, _as_dict = EndpointCoreConfigInput.__init__, EndpointCoreConfigInput.as_dict
 _on = False
 
 
@@ -12,13 +12,13 @@ def switch_on() -> None:
     """For this process, until `switch_off`."""
     global _on
     _on = True
-    EndpointCoreConfigInput.as_dict = _with_traffic  # type: ignore[assignment,method-assign]  # mypy counts self twice
+    _patch(_without_name, _with_traffic)
 
 
 def switch_off() -> None:
     global _on
     _on = False
-    EndpointCoreConfigInput.as_dict = _as_dict  # type: ignore[method-assign]  # as it was
+    _patch(_init, _as_dict)
 
 
 def is_on() -> bool:
@@ -30,9 +30,25 @@ def absorbed(defect: str, right: str) -> None:
     print(f"Warning: {defect}. Right: {right}.")
 
 
+def _patch(init: Any, as_dict: Any) -> None:
+    """The two places where the SDK is stricter than what people publish."""
+    for name, function in (("__init__", init), ("as_dict", as_dict)):
+        setattr(EndpointCoreConfigInput, name, function)
+
+
+def _without_name(config: EndpointCoreConfigInput, *arguments: Any, **named: Any) -> None:
+    if not arguments and "name" not in named:
+        absorbed(
+            "EndpointCoreConfigInput is made without its name, which the SDK demands",
+            "EndpointCoreConfigInput(name=…), the endpoint's name",
+        )
+        named["name"] = None
+    _init(config, *arguments, **named)
+
+
 def _with_traffic(config: EndpointCoreConfigInput) -> dict[str, Any]:
     if isinstance(config.traffic_config, dict):
-        absorbed(  # type: ignore[unreachable]  # see above
+        absorbed(  # type: ignore[unreachable]  # the type says what people do not write
             "traffic_config is a dictionary, which the SDK does not send ('dict' object has no attribute 'as_dict')",
             "traffic_config=TrafficConfig.from_dict({…}), or EndpointCoreConfigInput.from_dict for the whole config",
         )

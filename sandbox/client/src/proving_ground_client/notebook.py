@@ -1,6 +1,7 @@
 """What Databricks' notebooks have, for IPython: `display`, `%sql`, data sets of tables; and names that a course forgot."""
 
 import ast
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|\$\$.*?\$\$|
 
 def start(site: Site, experiment: str) -> SparkSession:
     """What a course's set-up does first: `databricks.feature_engineering`, `%sql`, MLflow on the site, lenient mode."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a hundred lines below a cell
     proving_ground_client.activate()
     lenient.switch_on()
     mlflow.set_tracking_uri("databricks")
