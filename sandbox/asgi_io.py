@@ -13,6 +13,11 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = dict[bytes, bytes]
+HeaderList = list[tuple[bytes, bytes]]
+
+WHOLE_ANSWER = "proving_ground.whole_answer"
+"""An ASGI extension of the site's HTTP server: a callable (status, headers with content-length, body) that writes a whole answer
+in one piece, instead of `send`. It says False, and does nothing, where only `send` can write it."""
 
 JSON_BODY_LIMIT_BYTES = 4 * 1024 * 1024
 MAX_QUERY_FIELDS = 200

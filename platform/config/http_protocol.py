@@ -1,9 +1,12 @@
-"""uvicorn's HTTP protocol with bounds on a request's head, of which uvicorn has none with httptools."""
+"""uvicorn's HTTP protocol with bounds on a request's head, of which uvicorn has none with httptools, and answers in one piece."""
 
 import asyncio
+import functools
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from sandbox.asgi_io import WHOLE_ANSWER, HeaderList
 
 HEAD_TIMEOUT_S = 10.0
 """From the first byte of a head to its last, and from the connection to the end of its first head."""
@@ -38,6 +41,9 @@ class BoundedHeads(HttpToolsProtocol):
         if self._timer is not None:
             self._forget()
         super().on_headers_complete()
+        if self.cycle is not None:
+            extensions: dict[str, Any] = {WHOLE_ANSWER: functools.partial(answer_whole, self.cycle)}
+            self.scope["extensions"] = extensions
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
@@ -61,3 +67,26 @@ class BoundedHeads(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(answer)
             self.transport.close()
+
+
+def answer_whole(cycle: RequestResponseCycle, status: int, headers: HeaderList, body: bytes) -> bool:
+    """Write the answer at once, as `sandbox.asgi_io.WHOLE_ANSWER` promises.
+
+    uvicorn's `send` takes two steps and two regular expressions for each header (a sixth of the gateway's time, measured).
+    """
+    if cycle.disconnected or cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+        return False
+    content = [STATUS_LINE[status]]
+    for name, value in (*cycle.default_headers, *headers):
+        if b"\n" in value or b"\r" in value:
+            return False
+        content += (name, b": ", value, b"\r\n")
+    content.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
+    content.append(body)
+    cycle.transport.write(b"".join(content))
+    cycle.response_started = cycle.response_complete = True
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True

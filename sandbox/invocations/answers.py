@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from sandbox.asgi_io import WHOLE_ANSWER, HeaderList, Scope, Send
 from sandbox.errors import ApiError
 
 
@@ -22,7 +23,7 @@ def error_answer(error: ApiError, retry_after_s: int = 0) -> Answer:
     return Answer(error.status, orjson.dumps(error.body()), retry_after_s=retry_after_s)
 
 
-def headers(answer: Answer, request_id: str) -> list[tuple[bytes, bytes]]:
+def headers(answer: Answer, request_id: str) -> HeaderList:
     """Response headers: `served-model-name` is what the SDK reads as `served_model_name`."""
     found = [
         (b"content-type", b"application/json"),
@@ -34,3 +35,12 @@ def headers(answer: Answer, request_id: str) -> list[tuple[bytes, bytes]]:
     if answer.retry_after_s:
         found.append((b"retry-after", str(answer.retry_after_s).encode()))
     return found
+
+
+async def deliver(answer: Answer, request_id: str, scope: Scope, send: Send) -> None:
+    """Send the answer, in one piece where the server can."""
+    head = headers(answer, request_id)
+    write = scope.get("extensions", {}).get(WHOLE_ANSWER)
+    if write is None or not write(answer.status, head, answer.body):
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
+        await send({"type": "http.response.body", "body": answer.body})

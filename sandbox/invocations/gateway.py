@@ -30,7 +30,7 @@ from sandbox.errors import (
 )
 from sandbox.inference_tables import capture
 from sandbox.invocations import external, openai_routes
-from sandbox.invocations.answers import Answer, error_answer, headers
+from sandbox.invocations.answers import Answer, deliver, error_answer
 from sandbox.invocations.backlog import RETRY_AFTER_S, Backlog
 from sandbox.invocations.bodies import TOO_MUCH_HELD, Bodies, ClientGone, Held
 from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
@@ -189,8 +189,7 @@ class Gateway:
             logger.exception("invocation %s failed", request_id)
             answer = Answer(500, b'{"error_code":"INTERNAL_ERROR","message":"The gateway failed; the log has the request id."}')
         if answer is not None:
-            await send({"type": "http.response.start", "status": answer.status, "headers": headers(answer, request_id)})
-            await send({"type": "http.response.body", "body": answer.body})
+            await deliver(answer, request_id, scope, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> Answer | None:
         """The answer to send; None when it was streamed already."""

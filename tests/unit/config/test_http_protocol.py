@@ -1,14 +1,16 @@
-"""Request heads that come slowly or never end, and the number of connections."""
+"""Request heads that come slowly or never end, the number of connections, and answers in one piece."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 import uvicorn
 
 from config import http_protocol
 from config.http_protocol import MAX_HEAD_BYTES, BoundedHeads
+from sandbox.asgi_io import WHOLE_ANSWER
 
 HELLO = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 
@@ -20,9 +22,10 @@ async def _app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 @pytest.fixture
-async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
+async def port(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_S", 0.2)
-    config = uvicorn.Config(_app, port=0, http=BoundedHeads, lifespan="off", log_config=None, limit_concurrency=4)
+    app: Any = getattr(request, "param", _app)
+    config = uvicorn.Config(app, port=0, http=BoundedHeads, lifespan="off", log_config=None, limit_concurrency=4)
     server = uvicorn.Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
@@ -86,3 +89,36 @@ async def test_more_connections_than_allowed_are_refused(port: int) -> None:
     assert await status(reader) == b"503"
     for _, each in opened:
         each.close()
+
+
+async def _whole(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers in one piece where it may; the path says what stands in a header."""
+    headers = [(b"content-length", b"2"), (b"x-path", unquote_to_bytes(scope["path"]))]
+    if not scope["extensions"][WHOLE_ANSWER](200, headers, b"ok"):
+        await send({"type": "http.response.start", "status": 500, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"no"})
+
+
+@pytest.mark.parametrize("port", [_whole], indirect=True)
+@pytest.mark.parametrize(
+    ("requests", "answers"),
+    [
+        (b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\nconnection: close\r\n\r\n", [b"/a|ok", b"/b|close|ok"]),
+        (b"GET /a HTTP/1.0\r\n\r\n", [b"/a|close|ok"]),
+        (b"HEAD /a HTTP/1.0\r\n\r\n", [b"500|close|"]),
+        (b"GET /%0D%0Aset-cookie:%20a HTTP/1.0\r\n\r\n", [b"500|close|no"]),
+    ],
+)
+async def test_a_whole_answer_is_written_as_usual(requests: bytes, answers: list[bytes], port: int) -> None:
+    reader, writer = await connect(port)
+    writer.write(requests)
+    received = await asyncio.wait_for(reader.read(), 5)
+    assert [_in_short(each) for each in received.split(b"HTTP/1.1 ")[1:]] == answers
+    writer.close()
+
+
+def _in_short(answer: bytes) -> bytes:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    found = [lines.get(b"x-path", head[:3]), lines.get(b"connection"), body]
+    return b"|".join(each for each in found if each is not None)
