@@ -1,6 +1,9 @@
 """Online tables and stores by the unmodified SDK, filled from Delta tables into a real Redis; syncs run in the test's process."""
 
 import math
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +18,7 @@ from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import RowChanges
 from sandbox.connections import redis_client
 from sandbox.features import schedule, source, sync, sync_lock
-from sandbox.features.encoding import rows_key
+from sandbox.features.encoding import pointer_key, rows_key
 from sandbox.features.models import OnlineTable, Sync
 from sandbox.workspaces import clock
 from sandbox.workspaces.members import Caller
@@ -318,3 +321,77 @@ def test_another_workspace_finds_nothing(w: Any, customers: str, client_of: Call
             call()
     assert OnlineTable.objects.count() == 1
     assert delta.exists(source.folder_of(OnlineTable.objects.get()))
+
+
+def test_the_memory_of_a_workspace_is_limited(w: Any, ada: Caller, customers: str, settings: Any) -> None:
+    w.online_tables.create(online())
+    assert carry_out() == ["FULL"]
+    kept = OnlineTable.objects.get().synced_bytes
+    assert kept == redis_client().memory_usage(next(iter(redis_client().keys("feat:rows:*"))), samples=sync.SAMPLED_ROWS) > 100
+    settings.ONLINE_TABLES_QUOTA_BYTES = 10 * kept
+    names = [f"name-{n}" for n in range(1_000)]
+    more = pa.table({"id": pa.array(range(100, 1_100)), "name": names, "score": [1.0] * 1_000})
+    table_rows.append(ada, SOURCE, more)
+    w.pipelines.start_update(OnlineTable.objects.get().pipeline_id)
+    [message] = carry_out()
+    assert message.startswith(f"The rows of {ONLINE} do not fit: the online tables of this workspace may take")
+    assert w.online_tables.get(ONLINE).status.message == message
+    assert len(rows_in_redis()) == 3, "what was there stays"
+    full_copy = online(perform_full_copy=True)
+    full_copy.name = f"{ONLINE}_2"
+    w.online_tables.create(full_copy)
+    assert carry_out()[0].startswith(f"The rows of {ONLINE}_2 do not fit")
+    assert w.online_tables.get(f"{ONLINE}_2").status.detailed_state.value == "OFFLINE_FAILED"
+    assert len(redis_client().keys("feat:rows:*")) == 1, "nothing half-written is left"
+    settings.ONLINE_TABLES_QUOTA_BYTES = kept
+    full_copy.name = f"{ONLINE}_3"
+    with pytest.raises(errors.DatabricksError, match="The online tables of this workspace take"):
+        w.online_tables.create(full_copy)
+
+
+def test_a_sync_goes_on_at_once_when_its_process_has_died(w: Any, customers: str) -> None:
+    w.online_tables.create(online())
+    [waiting] = Sync.objects.all()
+    Sync.objects.update(state=Sync.State.RUNNING)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+        redis_client().set(f"feat:lock:{waiting.table_id}", f"{socket.gethostname()}|{ended.pid}|1|x", ex=30)
+    redis_client().delete("control")
+    schedule.look()
+    schedule.look()
+    assert redis_client().llen("control") == 1, "it is sent again, once"
+    assert sync.run(waiting.pk)
+    assert rows_in_redis()["[1]"] == ["a", 0.5]
+    redis_client().set(f"feat:lock:{waiting.table_id}", "another-machine|1|1|x", ex=30)
+    assert not sync.run(w_sync(w).pk), "of another machine nothing is known before the lock ends"
+
+
+def w_sync(w: Any) -> Sync:
+    update = w.pipelines.start_update(OnlineTable.objects.get().pipeline_id)
+    return Sync.objects.get(pk=update.update_id)
+
+
+def test_a_store_that_came_back_without_the_last_changes_gets_them_again(w: Any, ada: Caller, customers: str) -> None:
+    w.online_tables.create(online())
+    carry_out()
+    table = OnlineTable.objects.get()
+    before = redis_client().get(pointer_key(table.pk))
+    table_rows.append(ada, SOURCE, pa.table({"id": [9], "name": ["z"], "score": [9.0]}))
+    w_sync(w)
+    carry_out()
+    redis_client().set(pointer_key(table.pk), before)  # what was not on its disk yet
+    redis_client().hdel(rows_key(table.pk, sync.current_pointer(table.pk).generation), b"[9]")
+    schedule.look()
+    assert carry_out() == ["INCREMENTAL"]
+    assert rows_in_redis()["[9]"] == ["z", 9.0]
+
+
+def test_a_lock_that_was_lost_lets_nothing_be_written(w: Any, ada: Caller, customers: str) -> None:
+    w.online_tables.create(online())
+    table = OnlineTable.objects.get()
+    with sync_lock.lock(table.pk) as holder:
+        assert holder is not None
+        redis_client().delete(f"feat:lock:{table.pk}")
+        with pytest.raises(sync_lock.Overtaken):
+            sync_lock.transact(table.pk, holder, lambda pipeline: pipeline.set(pointer_key(table.pk), b"{}"))
+    assert redis_client().get(pointer_key(table.pk)) is None
