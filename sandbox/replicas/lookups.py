@@ -133,11 +133,19 @@ class Lookups:
             sentence = NO_STORE.format(table=table.table, online_table=table.online_table, why=why)
             _answer([each.frame for each in wanted], sentence)
             return
+        last = wanted[-1]
+        there = [row for row in found.rows[wanted[0].start : last.start + len(last.keys)] if row is not None]
+        features = [(name, _typed([row[place] for row in there], kind)) for name, place, kind in places]
+        start = 0
         for each in wanted:
             rows, columns = found.rows[each.start : each.start + len(each.keys)], each.frame.columns
-            for name, place, kind in places:
+            is_whole = None not in rows
+            end = start + (len(rows) if is_whole else len(rows) - rows.count(None))
+            for name, values in features:
                 if name not in columns:
-                    columns[name] = _column(rows, place, kind, table.defaults.get(name))
+                    of_frame = values[start:end]
+                    columns[name] = of_frame if is_whole else _with_gaps(rows, of_frame, table.defaults.get(name))
+            start = end
 
 
 class _NoStore(Exception):
@@ -153,11 +161,8 @@ def _places(table: TableLookup, pointer: Pointer, types: dict[str, str]) -> list
     return [(name, at[feature], columns[feature]) for feature, name in table.features.items()]
 
 
-def _column(rows: list[Row | None], place: int, kind: str, default: Any) -> list[Any]:
+def _with_gaps(rows: list[Row | None], there: list[Any], default: Any) -> list[Any]:
     """One feature's values. Where no row has the key: the default, else None if no key of the request has one, else NaN."""
-    if None not in rows:
-        return _typed([row[place] for row in rows if row is not None], kind)
-    there = _typed([row[place] for row in rows if row is not None], kind)
     gap = default if default is not None else NAN if there else None
     values = iter(there)
     return [gap if row is None else next(values) for row in rows]
