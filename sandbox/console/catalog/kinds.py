@@ -58,7 +58,15 @@ TABLE = Kind(
     "Table",
     "Tables",
     "table",
-    (Tab("", "Columns"), Tab("sample", "Sample"), Tab("features", "Features"), Tab("history", "History"), _LINEAGE, _DETAILS, _PERMISSIONS),
+    (
+        Tab("", "Columns"),
+        Tab("sample", "Sample"),
+        Tab("features", "Features"),
+        Tab("history", "History"),
+        _LINEAGE,
+        _DETAILS,
+        _PERMISSIONS,
+    ),
     ("SELECT",),
     "read its rows",
 )

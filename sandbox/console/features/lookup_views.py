@@ -31,13 +31,16 @@ _WORDS = {"true": True, "false": False}
 class LookupInput(forms.Form):
     """A field for each column that is sent, and for each that may be sent instead of being found; empty is not sent."""
 
+    use_required_attribute = False
+
     def __init__(self, *args: Any, plan: LookupPlan, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._plan = plan
         for at, name in enumerate((*plan.sent, *plan.found)):
             label = f"{name} ({plan.types.get(name, '?')})"
+            is_expected = at < len(plan.sent) and not self.is_bound  # what is left out is not sent, and the look-up says so
             self.fields[f"c{at}"] = forms.CharField(
-                label=label, required=False, max_length=2_000, strip=False, widget=forms.TextInput(attrs=NO_HELP)
+                label=label, required=is_expected, max_length=2_000, strip=False, widget=forms.TextInput(attrs=NO_HELP)
             )
 
     @property

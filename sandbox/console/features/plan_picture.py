@@ -1,7 +1,9 @@
 """Where the boxes of a look-up plan stand in its picture, and the same plan as lines of a table. Pure: values in, values out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 from sandbox.features.plan import LookupPlan
@@ -14,6 +16,7 @@ PICTURE_COLUMNS = 30
 HEADINGS = ("Sent by the caller", "Online table", "Feature", "Function", "Column of the model")
 SENT, TABLE, FEATURE, FUNCTION, MODEL = range(5)
 Key = tuple[int, str]
+Edge = tuple[Key, Key]
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class Line:
     is_input: bool = True
     """Whether the model is given it."""
 
+    @property
+    def short_online_table(self) -> str:
+        return self.online_table.rpartition(".")[2]
+
 
 def lines(plan: LookupPlan) -> list[Line]:
     """What the model takes, in its order; then what is only needed on the way."""
@@ -98,23 +105,50 @@ def picture(plan: LookupPlan) -> Picture | None:
         [call.output for call in plan.functions],
         list(plan.inputs),
     )
+    edges = list(dict.fromkeys(_edges(plan)))
     used = [place for place, column in enumerate(names) if column]
-    tallest = max(len(names[place]) for place in used)
+    columns = _with_lanes([[(place, name) for name in names[place]] for place in used], edges)
+    tallest = max(map(len, columns))
     height = HEAD + 2 * MARGIN + tallest * BOX_HEIGHT + (tallest - 1) * ROW_GAP
     boxes: dict[Key, Box] = {}
-    headings = []
-    for column, place in enumerate(used):
+    for column, keys in enumerate(columns):
         x = MARGIN + column * (BOX_WIDTH + COLUMN_GAP)
-        headings.append((x, HEADINGS[place]))
-        top = HEAD + (height - HEAD - len(names[place]) * (BOX_HEIGHT + ROW_GAP) + ROW_GAP) // 2
-        for row, name in enumerate(names[place]):
-            boxes[place, name] = Box(place, name, x, top + row * (BOX_HEIGHT + ROW_GAP))
+        top = HEAD + (height - HEAD - len(keys) * (BOX_HEIGHT + ROW_GAP) + ROW_GAP) // 2
+        for row, key in enumerate(keys):
+            boxes[key] = Box(key[0], key[1], x, top + row * (BOX_HEIGHT + ROW_GAP))
     width = 2 * MARGIN + len(used) * BOX_WIDTH + (len(used) - 1) * COLUMN_GAP
-    curves = tuple(_curve(boxes[source], boxes[target]) for source, target in dict.fromkeys(_edges(plan)))
-    return Picture(width, height, tuple(boxes.values()), curves, tuple(headings))
+    curves = tuple(_curve([boxes[key] for key in _way(edge, used)]) for edge in edges)
+    drawn = tuple(box for box in boxes.values() if box.place >= 0)
+    headings = tuple((MARGIN + column * (BOX_WIDTH + COLUMN_GAP), HEADINGS[place]) for column, place in enumerate(used))
+    return Picture(width, height, drawn, curves, headings)
 
 
-def _edges(plan: LookupPlan) -> Iterator[tuple[Key, Key]]:
+def _with_lanes(columns: list[list[Key]], edges: Sequence[Edge]) -> list[list[Key]]:
+    """The columns with a free place wherever an edge passes by; all but the first and last are sorted by what leads to them."""
+    used = [column[0][0] for column in columns]
+    before: dict[Key, list[Key]] = {}
+    for edge in edges:
+        way = _way(edge, used)
+        for source, target in pairwise(way):
+            before.setdefault(target, []).append(source)
+        for lane in way[1:-1]:
+            column = columns[used.index(-1 - lane[0])]
+            if lane not in column:
+                column.append(lane)
+    for left, column in pairwise(columns[:-1]):
+        height = {key: row for row, key in enumerate(left)}
+        column.sort(key=lambda key: fmean(height.get(each, 0) for each in before.get(key, left)))
+    return columns
+
+
+def _way(edge: Edge, used: Sequence[int]) -> list[Key]:
+    """From column to column; a lane has the place -1 - column, and one for each source."""
+    (source, name), target = edge
+    passed = [place for place in used if source < place < target[0]]
+    return [edge[0], *((-1 - place, f"{source}:{name}") for place in passed), target]
+
+
+def _edges(plan: LookupPlan) -> Iterator[Edge]:
     """A column is drawn from the last box that gives it."""
     gives: dict[str, Key] = {name: (SENT, name) for name in plan.sent}
     for table in plan.tables:
@@ -134,8 +168,15 @@ def _edges(plan: LookupPlan) -> Iterator[tuple[Key, Key]]:
             yield gives[name], (MODEL, name)
 
 
-def _curve(source: Box, target: Box) -> str:
-    x1, y1 = source.x + BOX_WIDTH, source.y + BOX_HEIGHT // 2
-    x2, y2 = target.x, target.y + BOX_HEIGHT // 2
+def _curve(way: Sequence[Box]) -> str:
+    """Through the middle of every lane, without its box."""
     bend = COLUMN_GAP // 2 + 6
-    return f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2 - 4} {y2}"
+    path = [f"M{way[0].x + BOX_WIDTH} {way[0].y + BOX_HEIGHT // 2}"]
+    for source, target in pairwise(way):
+        x1, y1 = source.x + BOX_WIDTH, source.y + BOX_HEIGHT // 2
+        x2, y2 = target.x, target.y + BOX_HEIGHT // 2
+        if source.place < 0:
+            path.append(f"H{x1}")
+        end = x2 - 4 if target is way[-1] else x2
+        path.append(f"C{x1 + bend} {y1} {x2 - bend} {y2} {end} {y2}")
+    return "".join(path)

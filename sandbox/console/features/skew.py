@@ -37,11 +37,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Score:
-    """A prediction as text, or the sentence of the refusal."""
+    """A prediction as text; `refusal` is the sentence where there is none."""
 
     text: str
-    is_refused: bool = False
     value: Any = None
+    refusal: str = ""
+
+    @property
+    def is_refused(self) -> bool:
+        return bool(self.refusal)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,16 @@ class Row:
         return not _same_score(self.offline, self.sent)
 
     @property
+    def is_refused(self) -> bool:
+        """No way gave a prediction, so none can be compared."""
+        return self.offline.is_refused and self.looked_up.is_refused and self.sent.is_refused
+
+    @property
+    def verdict(self) -> str:
+        """same, differs, or unknown."""
+        return "differs" if self.differs else "unknown" if self.is_refused else "same"
+
+    @property
     def differs(self) -> bool:
         return bool(self.differences) or self.looked_up_differs or self.sent_differs
 
@@ -78,6 +92,16 @@ class Comparison:
     @property
     def differing(self) -> int:
         return sum(row.differs for row in self.rows)
+
+    @property
+    def refused(self) -> int:
+        return sum(row.is_refused for row in self.rows)
+
+    @property
+    def refusals(self) -> list[str]:
+        """Every sentence once."""
+        scores = (score for row in self.rows for score in (row.offline, row.looked_up, row.sent))
+        return list(dict.fromkeys(score.refusal for score in scores if score.refusal))
 
 
 def compare(caller: Caller, endpoint: str, entity: ServedEntity, plan: LookupPlan, records: Sequence[Json]) -> Comparison:
@@ -174,7 +198,7 @@ def _scores(caller: Caller, endpoint: str, entity: str, body: Json) -> list[Scor
     if exchange.is_ok and isinstance(values, list) and len(values) == count:
         return [Score(_prediction_text(value), value=value) for value in values]
     sentence = str(answer.get("message") or exchange.body)[:300]
-    return [Score(f"{exchange.status or 'no answer'}: {sentence}", is_refused=True)] * count
+    return [Score(f"refused, {exchange.status}" if exchange.status else "no answer", refusal=sentence)] * count
 
 
 def _prediction_text(value: Any) -> str:

@@ -102,10 +102,10 @@ _NO_ROWS = "The feature table has no rows yet, so there is nothing to compare."
 def _file(name: str, result: skew.Comparison) -> HttpResponse:
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["key", "score_batch", "looked_up", "features_sent", "same", "differing_features"])
+    writer.writerow(["key", "score_batch", "looked_up", "features_sent", "verdict", "differing_features"])
     for row in result.rows:
         features = "; ".join(f"{each.name}: {each.offline} offline, {each.online} online" for each in row.differences)
-        writer.writerow([row.key, row.offline.text, row.looked_up.text, row.sent.text, str(not row.differs).lower(), features])
+        writer.writerow([row.key, row.offline.text, row.looked_up.text, row.sent.text, row.verdict, features])
     response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}-skew.csv"'
     return response

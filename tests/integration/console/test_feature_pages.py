@@ -320,9 +320,9 @@ def test_features_that_differ_are_named_with_the_reason(page: Client, owner: Cal
     same = skew(page)
     assert [row["key"] for row in same] == [str(number) for number in range(1, 21)]
     assert {row["differing_features"] for row in same} == {""}
-    assert {row["score_batch"][:9] for row in same} == {"no answer"}
+    assert {(row["score_batch"], row["verdict"]) for row in same} == {("no answer", "unknown")}
     run_statement(owner, f"UPDATE {CUSTOMERS} SET total = 100 WHERE id = 4")
-    assert [row["differing_features"] for row in skew(page) if row["same"] == "false"] == [
+    assert [row["differing_features"] for row in skew(page) if row["verdict"] == "differs"] == [
         "spend: 100.0 offline, 40.0 online; average: 25.0 offline, 10.0 online"
     ]
     shown = page.post(SKEW, {"rows": 20, "c0": "1"}).content.decode()
