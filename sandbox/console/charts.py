@@ -40,6 +40,8 @@ RANGES = (
     Range("24h", "24 hours", 24 * 3600, 900),
 )
 
+TIME_AXIS: Json = {"name": "time (UTC)", "nameLocation": "middle", "nameGap": 26}
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -183,7 +185,8 @@ def _errors(measured: Measured) -> Chart:
     note = "4xx: the request was wrong. 429: too many waited. 5xx: the model or a replica failed."
     drawn = [lambda name, values, t=tone: _bar(name, values, "errors", t) for tone in (2, 3, 5)]
     is_kept: Callable[[Sample], bool] = lambda s: bool(s.counts.client_errors + s.counts.server_errors)  # noqa: E731
-    return _chart("errors", "Errors", note, measured.samples, columns, drawn, "requests", is_kept)
+    unit = f"requests in {measured.samples[0].step_s:g} s" if measured.samples else "requests"
+    return _chart("errors", "Errors", note, measured.samples, columns, drawn, unit, is_kept)
 
 
 def _capacity(measured: Measured) -> Chart:
@@ -199,7 +202,7 @@ def _capacity(measured: Measured) -> Chart:
     )
     drawn = [_line(1, step="end"), _line(4, step="end"), _line(2), _line(5)]
     is_kept: Callable[[Sample], bool] = lambda s: bool(s.replicas or s.counts.peak_concurrent)  # noqa: E731
-    return _chart("capacity", "Replicas and concurrency", note, measured.samples, columns, drawn, "", is_kept)
+    return _chart("capacity", "Replicas and concurrency", note, measured.samples, columns, drawn, "replicas, requests", is_kept)
 
 
 # --- leaves ------------------------------------------------------------------------------------
@@ -223,11 +226,21 @@ def _chart(
 def _option(samples: Sequence[Sample], series: list[Json], unit: str) -> str:
     return json.dumps(
         {
-            "grid": {"left": 8, "right": 12, "top": 44, "bottom": 4, "containLabel": True},
+            "grid": {"left": 8, "right": 12, "top": 44, "bottom": 22, "containLabel": True},
             "legend": {"top": 0, "right": 0, "type": "scroll", "itemWidth": 14, "itemHeight": 10},
             "tooltip": {"trigger": "axis"},
-            "xAxis": {"type": "category", "data": [_time(s) for s in samples], "axisTick": {"show": False}},
-            "yAxis": {"type": "value", "name": unit, "minInterval": 0 if unit in {"ms", "requests/s"} else 1},
+            "xAxis": {
+                "type": "category",
+                "data": [_time(s) for s in samples],
+                "axisTick": {"show": False},
+                **TIME_AXIS,
+            },
+            "yAxis": {
+                "type": "value",
+                "name": unit,
+                "nameTextStyle": {"align": "left"},
+                "minInterval": 0 if unit in {"ms", "requests/s"} else 1,
+            },
             "series": series,
         }
     )

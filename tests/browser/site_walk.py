@@ -26,7 +26,9 @@ def walk(page: Page, site: str, start: str = "/") -> Iterator[str]:
 
 def links(page: Page, site: str) -> list[str]:
     """Addresses on this site that the page links to, without fragments, as path and query."""
-    found: list[str] = page.eval_on_selector_all("a[href]", "anchors => anchors.map(a => a.href)")
+    found: list[str] = page.eval_on_selector_all(
+        "a[href]", "anchors => anchors.map(a => new URL(a.getAttribute('href'), a.baseURI).href)"
+    )
     paths = (link.split("#")[0].removeprefix(site) for link in found if link.startswith(site + "/"))
     return [path for path in paths if not any(word in path for word in SKIPPED)]
 

@@ -27,6 +27,12 @@ def test_code_tabs_by_arrow_keys_and_copy(open_page: OpenPage, learner: User, si
     assert page.get_by_role("tab", name="curl").get_attribute("aria-selected") == "true"
 
 
+def test_on_a_phone_the_current_tab_is_seen_and_events_are_read_without_scrolling(open_page: OpenPage, learner: User) -> None:
+    page = open_page("/sandbox/serving/example-churn/events/", learner, width=320)
+    expect(page.locator(".tab-bar [aria-current=page]")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("(box => box.scrollWidth - box.clientWidth)(document.getElementById('events-scroll'))") == 0
+
+
 def test_two_shares_move_together_and_the_sum_is_said(open_page: OpenPage, learner: User) -> None:
     page = open_page("/sandbox/serving/example-churn/overview/", learner)
     slider = page.get_by_role("slider", name="Traffic of churn-1, slider")

@@ -20,7 +20,10 @@
       splitLine: { lineStyle: { color: colour("--chart-grid") } },
       nameTextStyle: { color: colour("--chart-text") },
     };
-    const one = (a) => ({ ...style, ...a, axisLabel: { ...style.axisLabel, ...a.axisLabel } });
+    const one = (a) => ({
+      ...style, ...a,
+      axisLabel: { ...style.axisLabel, ...a.axisLabel }, nameTextStyle: { ...style.nameTextStyle, ...a.nameTextStyle },
+    });
     return Array.isArray(given) ? given.map(one) : one(given);
   };
   const themed = (option) => {

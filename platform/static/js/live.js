@@ -33,6 +33,7 @@
     aloud.textContent = said;
   };
   document.querySelectorAll("[data-keep-end]").forEach((box) => { box.scrollTop = box.scrollHeight; });
+  document.querySelectorAll("[data-live]").forEach((part) => say(part, `refreshed ${time()}`));
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = livePart(event);

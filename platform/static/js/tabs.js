@@ -1,4 +1,4 @@
-/* Tabs of [data-tabs]: arrow keys, Home and End; groups with the same data-tabs-remember follow the last choice. */
+/* A row of page links that does not fit shows the current one. Tabs of [data-tabs]: arrow keys, Home and End; groups with the same data-tabs-remember follow the last choice. */
 (() => {
   const stored = (name) => { try { return localStorage.getItem(`tabs:${name}`); } catch { return null; } };
   const store = (name, label) => { try { localStorage.setItem(`tabs:${name}`, label); } catch { /* storage is off */ } };
@@ -43,6 +43,11 @@
     event.preventDefault();
     choose(group, next);
     next.focus();
+  });
+
+  document.querySelectorAll(".tab-bar").forEach((bar) => {
+    const current = bar.querySelector("[aria-current=page]");
+    if (current) bar.scrollLeft = current.offsetLeft - bar.offsetLeft - (bar.clientWidth - current.clientWidth) / 2;
   });
 
   const startAll = (root) => root.querySelectorAll("[data-tabs]").forEach(start);

@@ -78,6 +78,13 @@ def test_the_other_pictures(written: Any) -> None:
     assert 500 <= p99 <= 1000
 
 
+def test_every_axis_has_a_name_with_its_unit(written: Any) -> None:
+    measured = measure("endpoint", ENTITIES, "", RANGES[0], NOW_S)
+    options = [json.loads(chart.option) for chart in charts(measured)]
+    assert {option["xAxis"]["name"] for option in options} == {"time (UTC)"}
+    assert [option["yAxis"]["name"] for option in options] == ["requests/s", "ms", "requests in 10 s", "replicas, requests"]
+
+
 def test_the_summary(written: Any) -> None:
     found = summary(measure("endpoint", ENTITIES, "", RANGES[0], NOW_S))
     assert (found.requests, found.peak_concurrent, found.replicas) == (45, 35, 1)
