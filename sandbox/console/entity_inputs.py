@@ -104,7 +104,7 @@ def entity_body(form: ServedEntityInput) -> Json:
     body: Json = {
         "name": form.value_of("name") or (default_name(model, version) if model else ""),
         "entity_name": model,
-        "entity_version": version,
+        **({"entity_version": version} if version else {}),
         **_size(form),
         "scale_to_zero_enabled": bool(form.value_of("scale_to_zero_enabled")),
     }

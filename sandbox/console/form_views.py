@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from sandbox.console import bodies, endpoints, examples, sdk_code
 from sandbox.console.bodies import EndpointForms, Versions
 from sandbox.console.endpoints import OpenEndpoint
-from sandbox.console.model_choices import version_choices, with_asked, with_chosen
+from sandbox.console.model_choices import spec_choices, version_choices, with_asked, with_chosen
 from sandbox.console.requests import PageRequest, caller_of, endpoint_page
 from sandbox.console.samples import Sample
 from sandbox.errors import ApiError, ResourceAlreadyExists
@@ -140,7 +140,7 @@ def _external_field_of(typed: EndpointForms, message: str) -> tuple[forms.Form |
 
 def _versions(caller: Caller) -> tuple[Versions, str]:
     models, registry_message = examples.registered_models(caller.workspace)
-    return version_choices(models), registry_message
+    return [*version_choices(models), *spec_choices(caller)], registry_message
 
 
 def _show(
