@@ -113,13 +113,20 @@ class ProofClient:
             raise ProofCouldNotRun(f"The site at {self.site_url} did not answer: {error}") from error
 
     def http(
-        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        text: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
     ) -> Exchange:
-        """A plain request with the workspace's token (or `token`); `body` is sent as JSON."""
+        """A plain request with the workspace's token (or `token`); `body` is sent as JSON, or `text` as it stands."""
         self._tell(f"Request {len(self.exchanges) + 1}: {method} {path.partition('?')[0]}")
         sent = {"Authorization": f"Bearer {token or self._token}", **(headers or {})}
         try:
-            response = self._http.request(method, path, json=body, headers=sent)
+            response = self._http.request(method, path, json=body, content=text, headers=sent)
         except httpx.HTTPError as error:
             raise ProofCouldNotRun(f"The site at {self.site_url} did not answer: {error}") from error
         return self._keep(

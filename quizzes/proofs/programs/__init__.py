@@ -6,12 +6,14 @@ A module holds the programs of one topic and lists them in its own PROGRAMS; nam
 
 from quizzes.proofs.programs import (
     captured_requests,
+    catalog_statements,
     chat_requests,
     computed,
     custom_models,
     endpoint_configurations,
     experiment_runs,
     external_models,
+    feature_tables,
     foundation_models,
     gateway_settings,
     inference_rows,
@@ -27,12 +29,14 @@ __all__ = ["PROGRAMS", "Program"]
 
 PROGRAMS: dict[str, Program] = {
     **captured_requests.PROGRAMS,
+    **catalog_statements.PROGRAMS,
     **chat_requests.PROGRAMS,
     **computed.PROGRAMS,
     **custom_models.PROGRAMS,
     **endpoint_configurations.PROGRAMS,
     **experiment_runs.PROGRAMS,
     **external_models.PROGRAMS,
+    **feature_tables.PROGRAMS,
     **foundation_models.PROGRAMS,
     **gateway_settings.PROGRAMS,
     **inference_rows.PROGRAMS,
