@@ -5,8 +5,13 @@ The codes are those that databricks-sdk 0.156 maps to exception classes (`databr
 
 from typing import Any
 
+from django.db import DataError
 from rest_framework import exceptions
 from rest_framework.response import Response
+
+
+UNKEEPABLE = "A value is longer than the site keeps it, or has a zero byte. Use shorter names, and texts without zero bytes."
+"""For what PostgreSQL refuses (SQLite takes both) and no rule of ours refused before."""
 
 
 class ApiError(Exception):
@@ -125,6 +130,8 @@ def rest_exception_handler(exc: Exception, context: dict[str, Any]) -> Response 
     """Turn every expected exception of a REST view into the provider's error shape."""
     if isinstance(exc, ApiError):
         return Response(exc.body(), status=exc.status)
+    if isinstance(exc, DataError):
+        return Response(InvalidParameterValue(UNKEEPABLE).body(), status=400)
     if isinstance(exc, exceptions.ValidationError):
         field, sentence = _first_problem(exc.detail)
         named = field not in {"", "non_field_errors"}

@@ -1,6 +1,9 @@
 """What unexpected requests are answered with: a page for a person, the provider's error shape for an API client."""
 
+from collections.abc import Callable
+
 from django.core.exceptions import RequestDataTooBig
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views import defaults
@@ -16,6 +19,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
             return _api_error(413, "REQUEST_TOO_LARGE", "The body is over the limit of this address.")
         return _api_error(400, "BAD_REQUEST", "The request is malformed.")
     return render(request, "413.html", status=413) if is_too_big else defaults.bad_request(request, exception)
+
+
+class DataErrors:
+    """Middleware: a text that the database cannot hold is the sender's mistake, on pages as in the REST API."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return bad_request(request, exception) if isinstance(exception, DataError) else None
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 
 from sandbox.errors import InvalidParameterValue
-from sandbox.serving.external_models import read_external_model, served_name
+from sandbox.serving.external_models import MAX_SERVED_NAME_CHARACTERS, read_external_model, served_name
 from sandbox.serving.inputs import EntityInput
 from sandbox.workspaces.secret_store import REFERENCE
 
@@ -53,7 +53,7 @@ def read_entities(served_entities: Sequence[Raw] | None, served_models: Sequence
 def default_name(entity_name: str, entity_version: str) -> str:
     """`<last part of the name>-<version>`, of a feature spec without the version; what a name may not have becomes '-'."""
     parts = filter(None, [entity_name.rsplit(".", 1)[-1], entity_version])
-    return re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(parts))
+    return re.sub(r"[^A-Za-z0-9_-]", "-", "-".join(parts))[-MAX_SERVED_NAME_CHARACTERS:]
 
 
 def _as_entity(model: Raw) -> Raw:

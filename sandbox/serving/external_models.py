@@ -12,6 +12,7 @@ from sandbox.errors import InvalidParameterValue
 TASKS = ("llm/v1/chat", "llm/v1/completions", "llm/v1/embeddings")
 PLAIN = "_plaintext"
 MAX_NAME_CHARACTERS = 255
+MAX_SERVED_NAME_CHARACTERS = 200
 MAX_FIELD_CHARACTERS = 8192
 
 
@@ -69,7 +70,7 @@ def read_external_model(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
 
 def served_name(external_model_name: str) -> str:
     """The default name: '.' and ':' become '-' [sdk: ServedEntityInput.name]."""
-    return external_model_name.replace(".", "-").replace(":", "-")
+    return external_model_name.replace(".", "-").replace(":", "-")[-MAX_SERVED_NAME_CHARACTERS:]
 
 
 def _own_config(raw: dict[str, Any], provider_name: str, provider: Provider) -> dict[str, Any]:

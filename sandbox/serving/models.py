@@ -61,7 +61,7 @@ class Endpoint(models.Model):
     name = models.CharField(max_length=63)
     kind = models.CharField(max_length=16, choices=EndpointKind)
     task = models.CharField(max_length=40, blank=True)
-    creator = models.CharField(max_length=150)
+    creator = models.CharField(max_length=254)
     description = models.TextField(blank=True)
     tags = models.JSONField(default=list)
     ai_gateway = models.JSONField(default=dict)
