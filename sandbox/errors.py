@@ -9,7 +9,6 @@ from django.db import DataError
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-
 UNKEEPABLE = "A value is longer than the site keeps it, or has a zero byte. Use shorter names, and texts without zero bytes."
 """For what PostgreSQL refuses (SQLite takes both) and no rule of ours refused before."""
 
