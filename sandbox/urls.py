@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from sandbox.client_wheel import client_wheel
 from sandbox.console.operate_views import operate
+from sandbox.notebooks_download import NAME, notebooks
 
 urlpatterns = [
     path("", include("sandbox.workspaces.urls")),
@@ -14,6 +15,7 @@ urlpatterns = [
     path("", include("sandbox.sql.urls")),
     path("", include("sandbox.features.urls")),
     path("sandbox/", include("sandbox.console.urls")),
+    path(f"client/{NAME}", notebooks, name="notebooks_archive"),
     path("client/<str:name>", client_wheel, name="client_wheel"),
     path("operate/", operate, name="operate"),
 ]
