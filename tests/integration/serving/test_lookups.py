@@ -1,5 +1,7 @@
 """An endpoint that looks features up on the running site: the client sends a key, the answer is the model's own prediction."""
 
+import csv
+import io
 import json
 import re
 import subprocess
@@ -108,6 +110,33 @@ def test_what_is_sent_and_what_is_missing(http: httpx.Client, endpoint: str) -> 
     without_raw = ask(http, {"number": 1})
     assert (without_raw.status_code, without_raw.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), "MLflow's own"
     assert "raw" in without_raw.json()["message"]
+
+
+def test_the_page_compares_offline_looked_up_and_sent(stack: Stack, sdk: Any, endpoint: str) -> None:
+    page = f"/sandbox/serving/{ENDPOINT}/features/looks_up-1/compare/"
+    with httpx.Client(base_url=stack.url, timeout=60, follow_redirects=True, trust_env=False) as browser:
+
+        def send(path: str, **fields: str) -> httpx.Response:
+            token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', browser.get(path).text)
+            assert token is not None
+            return browser.post(path, data={**fields, "csrfmiddlewaretoken": token[1]}, headers={"Referer": stack.url})
+
+        send("/login/", username="learner", password=stack.password("learner"))
+        rows = list(csv.DictReader(io.StringIO(send(page, rows="20", c0="2", csv="yes").text)))
+        own = [2 + 2 * row["a"] + 3 * row["b"] + 4 * row["ratio"] for row in ROWS[:20]]
+        for way in ("score_batch", "looked_up", "features_sent"):
+            assert [float(row[way]) for row in rows] == pytest.approx(own, abs=1e-6)
+        assert [row["verdict"] for row in rows] == ["same"] * 20
+
+        changed = f"UPDATE {TABLE} SET a = 90 WHERE id = 3"
+        sdk.statement_execution.execute_statement(statement=changed, warehouse_id="sandbox", wait_timeout="30s")
+        shown = send(page, rows="20", c0="2").text
+        assert "1 of 20 rows differs" in shown
+        assert "1 commit behind version 2 of the table" in shown
+        row = list(csv.DictReader(io.StringIO(send(page, rows="20", c0="2", csv="yes").text)))[3]
+        now = 2 + 2 * 90 + 3 * ROWS[3]["b"] + 4 * 90 / ROWS[3]["b"]
+        assert [float(row[way]) for way in ("score_batch", "looked_up", "features_sent")] == pytest.approx([now, own[3], now])
+        assert row["differing_features"].startswith("a: 90.0 offline, 5.0 online; ratio: ")
 
 
 def test_an_online_table_that_was_deleted_is_told(http: httpx.Client, sdk: Any, endpoint: str) -> None:
