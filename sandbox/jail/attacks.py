@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -198,7 +199,7 @@ def _change_root(bait: Bait) -> str:
 
 
 def _become_root(bait: Bait) -> str:
-    if os.getuid() == 0 and not _effective_capabilities():
+    if os.geteuid() == 0 and not _effective_capabilities():
         raise PermissionError  # root by number only, which the other lines show to be worth nothing
     os.setuid(0)
     return "root"
@@ -280,6 +281,19 @@ def _set_clock(bait: Bait) -> str:
     return "set"
 
 
+def _too_many_tasks(bait: Bait) -> str:
+    """With its limit set to nothing a process may start no thread; the kernel does not ask that of root."""
+    before = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, before[1]))
+    try:
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NPROC, before)
+    return "started"
+
+
 def _relative(bait: Bait) -> str:
     """ONNX Runtime resolves external data from the working directory."""
     with contextlib.suppress(OSError):
@@ -318,6 +332,7 @@ ATTACKS: dict[str, Callable[[Bait], object]] = {
     "write beside the scratch folder": _write_beside_scratch,
     "run code from the scratch folder": _program_in_scratch,
     "make a device in the scratch folder": _device_in_scratch,
+    "start more tasks than the limit": _too_many_tasks,
     "connect by TCP": _internet(socket.SOCK_STREAM, "tcp_port"),
     "send by UDP": _internet(socket.SOCK_DGRAM, "udp_port"),
     "connect to a UNIX socket": _unix("unix_path"),

@@ -84,7 +84,7 @@ def enter_jail(
     readable = [*code_paths(), *MACHINE_DESCRIPTION, *devices.readable, *readable]
     version = restrict_files(libc, readable, [scratch] if has_scratch else [], programs, devices.nodes)
     filter_system_calls(libc, may_write=has_scratch, may_execute=bool(programs), has_device=bool(devices.nodes))
-    return Confinement(landlock_version=version, uid=os.getuid(), own_network=own_network, has_scratch=has_scratch)
+    return Confinement(landlock_version=version, uid=os.geteuid(), own_network=own_network, has_scratch=has_scratch)
 
 
 def use_scratch(scratch: str) -> None:
@@ -170,7 +170,8 @@ def _apply_limits(limits: Limits, apply_cpu: bool, kept: set[int], file_bytes: i
 def most_tasks() -> int:
     """How many threads and processes this user may have in all: half of what the machine or its container has numbers for.
 
-    Threads are not forbidden, and one process could start tens of thousands. The kernel does not count those of root.
+    Threads are not forbidden, and one process could start tens of thousands. The kernel counts by the real user, and not those of
+    root: a jailed process never has root's real user.
     """
     found = [_USUAL_PID_MAX]
     for path in ("/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max", "/sys/fs/cgroup/pids.max"):
@@ -180,7 +181,9 @@ def most_tasks() -> int:
 
 
 def _drop_privileges(libc: ctypes.CDLL) -> None:
-    """Become nobody when the code stays readable for nobody; else keep the user. Give up every capability either way."""
+    """Become nobody when the code stays readable for nobody; else keep the user for reading files, and be nobody in what the
+    kernel counts. Give up every capability either way.
+    """
     is_root = os.geteuid() == 0
     _clear_ambient(libc)
     if is_root:
@@ -189,8 +192,10 @@ def _drop_privileges(libc: ctypes.CDLL) -> None:
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
+        else:
+            os.setresuid(NOBODY, 0, 0)
     _clear_capabilities(libc)
-    if is_root and os.getuid() == NOBODY:
+    if is_root and os.geteuid() == NOBODY:
         try:
             os.setuid(0)
         except PermissionError:
