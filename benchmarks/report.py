@@ -102,8 +102,7 @@ def _catalog(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
 def features(found: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """What `benchmarks.features` measured."""
     lookups, function, training = found["lookups"], found["function_us"], found["point_in_time"]
-    share = lookups["looked_up_per_s"] / lookups["sent_per_s"]
-    added_us, questions = max(function.values()), found["questions_per_message"]
+    share, added_us, questions = lookups["share"], max(function.values()), found["questions_per_message"]
     online, training_rows, history = (f"{found[name] / 10**6:g}" for name in ("feature_rows", "training_rows", "history_rows"))
     is_small = training["seconds"] <= 60 and training["peak_gb"] <= 4
     return [

@@ -131,7 +131,7 @@ def _proving_ground(models: list[Any], scratch: Path, timing: driving.Timing) ->
         objects = catalog.measure(site)
     with ours.site() as site:
         print("    features")
-        looked_up = features.measure(site, driving.Timing(timing.duration_s / 2, timing.warm_up_s), scratch)
+        looked_up = features.measure(site, driving.Timing(timing.duration_s * 0.4, 1), scratch)
     return {
         "ours": {"one_row": one_row, "many_rows": many_rows},
         "split": driving.check_split(one_row, ours.SPLIT / 100),
