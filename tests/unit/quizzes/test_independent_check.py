@@ -19,7 +19,7 @@ def items() -> dict[str, ItemSpec]:
 
 
 def test_items_were_drawn() -> None:
-    assert len(DRAWN) == 39
+    assert len(DRAWN) == 54
 
 
 @pytest.mark.parametrize("key", DRAWN)
