@@ -117,7 +117,7 @@ def list_online_tables(caller: Caller) -> QuerySet[OnlineTable]:
 
 
 def sync_now(caller: Caller, full_name: str) -> Sync:
-    """Start a sync; the one that is waiting or running is returned instead. Needs the rights of its creator."""
+    """Start a sync; the one that is waiting is returned instead. Needs the rights of its creator."""
     table = _find(caller, full_name)
     _require_owner(caller, table)
     return request_sync(table, f"started by {person(caller.user)}")
@@ -148,8 +148,10 @@ def delete_online_table(caller: Caller, full_name: str) -> None:
 
 
 def request_sync(table: OnlineTable, cause: str) -> Sync:
-    """Queue a sync, unless one waits or runs; what the queue loses, the schedule finds."""
-    waiting = table.syncs.filter(state__in=[Sync.State.QUEUED, Sync.State.RUNNING]).first()
+    """Queue a sync, unless one waits: one that runs may have read the source before its last change. What the queue loses, the
+    schedule finds.
+    """
+    waiting = table.syncs.filter(state=Sync.State.QUEUED).first()
     made = waiting or Sync.objects.create(table=table, cause=cause[:200])
     transaction.on_commit(lambda: enqueue(SYNC, made.pk))
     return made

@@ -33,7 +33,7 @@ def look() -> None:
     for table, raw in zip(tables, pointers, strict=True):
         if raw is None:
             _rebuild(table)
-        elif Pointer.from_json(raw).source_version < (table.synced_version or 0):
+        elif Pointer.from_json(raw).source_version < (table.synced_version or 0) and not _is_at_work(table):
             request_sync(table, "the store had lost the last changes")  # it writes to its disk once a second
         elif table.mode == OnlineTable.Mode.CONTINUOUS:
             _follow(table)
@@ -54,7 +54,7 @@ def _follow(table: OnlineTable) -> None:
         has_news = source.has_news(source.folder_of(table), table.synced_version or 0)
     except source.SourceGone:
         return  # `_find_sources` says so
-    if has_news:
+    if has_news and not _is_at_work(table):
         request_sync(table, "the source has changed")
 
 
@@ -65,12 +65,16 @@ def _find_sources() -> None:
     )
     alone = OnlineTable.objects.exclude(state__in=[State.FAILED, State.PIPELINE_FAILED]).exclude(Exists(sources))
     for table in alone.select_related("workspace"):
-        if table.syncs.filter(state__in=[Sync.State.QUEUED, Sync.State.RUNNING]).exists():
+        if _is_at_work(table):
             continue  # it finds out by itself
         try:
             source.folder_of(table)
         except source.SourceGone as gone:
             sync.say_failed(table, str(gone), is_online=table.synced_version is not None)
+
+
+def _is_at_work(table: OnlineTable) -> bool:
+    return table.syncs.filter(state__in=[Sync.State.QUEUED, Sync.State.RUNNING]).exists()
 
 
 def _send_again() -> None:

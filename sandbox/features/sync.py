@@ -84,8 +84,10 @@ def _carry_out(sync: Sync, holder: str) -> None:
     sync.state, sync.started_at = Sync.State.RUNNING, timezone.now()
     sync.from_version, sync.to_version = (pointer.source_version if pointer else None), snapshot.version
     changes = None
-    if pointer is not None and table.mode != OnlineTable.Mode.SNAPSHOT and pointer.source_version < snapshot.version:
-        changes = source.changes(table, snapshot, pointer.source_version)
+    if pointer is not None and table.mode != OnlineTable.Mode.SNAPSHOT:
+        nothing = source.Changes(())
+        is_news = pointer.source_version != snapshot.version
+        changes = source.changes(table, snapshot, pointer.source_version) if is_news else nothing
     if pointer is not None and changes is not None and changes.rows <= MAX_CHANGED_ROWS:
         sync.kind, sync.total_rows = Sync.Kind.INCREMENTAL, changes.rows
         _begin(table, sync)

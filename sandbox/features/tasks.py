@@ -4,7 +4,9 @@ from typing import Any
 
 from celery import shared_task
 
+from sandbox.control_queue import enqueue
 from sandbox.features import schedule, sync
+from sandbox.features.models import Sync
 from sandbox.features.online_tables import SYNC
 
 LOOK = "features.look"
@@ -12,8 +14,11 @@ LOOK = "features.look"
 
 @shared_task(name=SYNC, time_limit=3600)
 def sync_task(sync_id: str) -> None:
-    """A sync that finds another at work on its table is left to it; the schedule sees to it that it ends."""
-    sync.run(sync_id)
+    """One that finds another at work on its table is sent again when that has ended, by it or by the schedule."""
+    if sync.run(sync_id):
+        waiting = Sync.objects.filter(table__syncs=sync_id, state=Sync.State.QUEUED).exclude(pk=sync_id)
+        for next_id in waiting.values_list("pk", flat=True):
+            enqueue(SYNC, next_id)
 
 
 @shared_task(name=LOOK, ignore_result=True)

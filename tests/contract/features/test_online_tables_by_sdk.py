@@ -17,7 +17,7 @@ from sandbox.catalog import delta, table_rows, table_schema, tables
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import RowChanges
 from sandbox.connections import redis_client
-from sandbox.features import schedule, source, sync, sync_lock
+from sandbox.features import schedule, source, sync, sync_lock, tasks
 from sandbox.features.encoding import pointer_key, rows_key
 from sandbox.features.models import OnlineTable, Sync
 from sandbox.workspaces import clock
@@ -395,3 +395,21 @@ def test_a_lock_that_was_lost_lets_nothing_be_written(w: Any, ada: Caller, custo
         with pytest.raises(sync_lock.Overtaken):
             sync_lock.transact(table.pk, holder, lambda pipeline: pipeline.set(pointer_key(table.pk), b"{}"))
     assert redis_client().get(pointer_key(table.pk)) is None
+
+
+def test_what_changes_during_a_sync_comes_with_the_next_one(w: Any, ada: Caller, customers: str) -> None:
+    w.online_tables.create(online())
+    [first] = Sync.objects.all()
+    Sync.objects.update(state=Sync.State.RUNNING)  # it has read the source by now
+    table_rows.append(ada, SOURCE, pa.table({"id": [9], "name": ["z"], "score": [9.0]}))
+    second = w_sync(w)
+    assert (second.pk, w_sync(w).pk) == (w_sync(w).pk, second.pk), "one that waits is enough"
+    redis_client().delete("control")
+    tasks.sync_task(first.pk)
+    first.refresh_from_db()
+    assert first.state == Sync.State.COMPLETED
+    assert redis_client().llen("control") == 1, "the one that waits is sent"
+    tasks.sync_task(second.pk)
+    second.refresh_from_db()
+    assert (second.kind, second.state, second.done_rows) == ("INCREMENTAL", Sync.State.COMPLETED, 0), "nothing is new"
+    assert rows_in_redis()["[9]"] == ["z", 9.0]
