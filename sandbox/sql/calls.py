@@ -23,6 +23,8 @@ from sandbox.workspaces.members import Caller
 
 MAX_ENDPOINT_CALLS = 500
 """Of one statement: each row of ai_query is a request."""
+MAX_ROWS = 100_000
+"""Of one call of a function without arguments. DuckDB asks for 2,048; a jailed process may ask for anything."""
 _TOKEN_LIFETIME_S = 600
 _FEATURE = "ai_query"
 _TEXT_FIELDS = {"llm/v1/embeddings": "input", "llm/v1/completions": "prompt"}
@@ -52,7 +54,7 @@ class Calls:
         function = self._objects.found[key("function", name, None, str(asked["via"]))]
         kinds = [str(each[1]).lower() for each in function["parameters"]]
         columns = [typed(column, kind) for column, kind in zip(asked["columns"], kinds, strict=True)]
-        rows = list(zip(*columns, strict=True)) if columns else [()] * int(asked["rows"])
+        rows = list(zip(*columns, strict=True)) if columns else [()] * min(int(asked["rows"]), MAX_ROWS)
         try:
             body, parameters = str(function["definition"]), [str(each[0]) for each in function["parameters"]]
             return python_functions.evaluate(self._caller.workspace.id, body, parameters, rows)

@@ -34,6 +34,8 @@ MAX_DURATION_S = 1.0
 """Of one call with its whole batch of rows."""
 MAX_MEMORY_BYTES = 64 * MIB
 MAX_PRINTED_BYTES = 10_000
+MAX_VALUES, MAX_CHARACTERS = 250_000, 32 * MIB
+"""That one call may return, what lies in lists and maps included."""
 WORKERS = 2
 """That compute at the same time, in this process of the site."""
 POOLS = 8
@@ -183,7 +185,8 @@ class _Workers:
                     session.feed_run(source, print_callback=printed)
                     return []
                 code = f"{source}\n[__pg_function(*__pg_row) for __pg_row in __pg_rows]"
-                return [_plain(value) for value in session.feed_run(code, inputs={"__pg_rows": rows}, print_callback=printed)]
+                plain = _Plain()
+                return [plain(value) for value in session.feed_run(code, inputs={"__pg_rows": rows}, print_callback=printed)]
         except monty.MontyCrashedError as crash:
             why = f"took longer than {MAX_DURATION_S:g} s" if crash.timed_out else "needed more than one function may use"
             raise FunctionFailed(f"The function {why} and was stopped.") from None
@@ -206,12 +209,25 @@ def _sentence(error: monty.MontyError) -> str:
     return f"{text[:500]}{f' (line {line} of the function)' if line > 0 else ''}"
 
 
-def _plain(value: Any) -> Any:
-    """A value without objects of the interpreter."""
-    if value is None or isinstance(value, str | int | float | bool | bytes | Decimal | dt.date | dt.datetime):
-        return value
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    raise FunctionFailed(f"The function returned a {type(value).__name__}; it must return a value of its declared type.")
+class _Plain:
+    """The values of one call without objects of the interpreter, counted: a list may hold one and the same list a thousand times,
+    which is small in the interpreter and endless when it is written out.
+    """
+
+    def __init__(self) -> None:
+        self._left, self._characters_left = MAX_VALUES, MAX_CHARACTERS
+
+    def __call__(self, value: Any) -> Any:
+        self._left -= 1
+        self._characters_left -= len(value) if isinstance(value, str | bytes) else 0
+        if self._left < 0 or self._characters_left < 0:
+            raise FunctionFailed(
+                f"The function returned too much: one call gives at most {MAX_VALUES:,} values and {MAX_CHARACTERS:,} characters."
+            )
+        if value is None or isinstance(value, str | int | float | bool | bytes | Decimal | dt.date | dt.datetime):
+            return value
+        if isinstance(value, dict):
+            return {str(self(name)): self(item) for name, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self(item) for item in value]
+        raise FunctionFailed(f"The function returned a {type(value).__name__}; it must return a value of its declared type.")

@@ -42,6 +42,12 @@ def test_it_works(body: str, rows: list[Any], values: list[Any]) -> None:
         ("def f(n):\n    return f(n + 1)\nreturn f(0)", "RecursionError"),
         ("return open('/etc/passwd').read()", "PermissionError"),
         ("import os\nreturn os.environ", "not supported in this environment"),
+        ("x = [0] * 1000\nfor i in range(3):\n    x = [x] * 100\nreturn x", "returned too much"),
+        ("return ['a' * 1_000_000] * 1000", "returned too much"),
+        ("x = {}\nfor i in range(30):\n    x = {'a': x, 'b': x}\nreturn x", "returned too much"),
+        ("return '{0.__class__.__init__.__globals__}'.format(a)", "AttributeError"),
+        ("from decimal import Decimal\nreturn Decimal('1e100000000') + 1", "Overflow"),
+        ("return 10 ** 10 ** 9", "needed more than 64 MiB"),
         ("import subprocess", "No module named 'subprocess'"),
     ],
 )
