@@ -10,7 +10,7 @@ import pandas as pd
 from onnx import TensorProto
 
 from sandbox.builds.mlmodel import LoggedModel
-from sandbox.builds.signature import METADATA_KEY, InputField, Output, Signature
+from sandbox.builds.signature import FOREST_KEY, METADATA_KEY, InputField, Output, Signature
 from sandbox.jail.errors import JobProblem
 from sandbox.replicas.runtimes.onnx import session as onnx_session
 
@@ -34,11 +34,13 @@ _NUMPY = {
 _TYPES = {"float32": "double", "float64": "double", "int64": "long", "int32": "long", "bool": "boolean", "str": "string"}
 
 
-def attach_signature(model: Any, signature: Signature) -> bytes:
-    """The model's bytes with the signature as its only metadata."""
+def attach_signature(model: Any, signature: Signature, forest: str = "") -> bytes:
+    """The model's bytes with the signature as its only metadata, but for a `ForestArrays` as text."""
     del model.metadata_props[:]
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, signature.to_json()
+    for key, value in ((METADATA_KEY, signature.to_json()), (FOREST_KEY, forest)):
+        if value:
+            entry = model.metadata_props.add()
+            entry.key, entry.value = key, value
     model.doc_string = ""
     return bytes(model.SerializeToString())
 

@@ -22,6 +22,7 @@ from sklearn.base import is_classifier
 from sandbox.builds import boosters, imputers, linear, neighbours, trees
 from sandbox.builds.adopt import adopt_onnx, attach_signature
 from sandbox.builds.agreement import Agreement
+from sandbox.builds.forests import forest_of
 from sandbox.builds.mlmodel import FLAVOURS, LoggedModel, read_mlmodel
 from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
@@ -132,7 +133,7 @@ def _with_refusals(content: bytes, signature: Signature, model: Any, rows: Rows)
     except JobProblem as problem:
         raise NotConvertible(f"{describe(model)} as ONNX: {problem}") from None
     signature = with_refusals(signature, model, rows)
-    return attach_signature(converted, signature), signature
+    return attach_signature(converted, signature, forest_of(model, signature)), signature
 
 
 def _write(

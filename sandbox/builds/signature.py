@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 METADATA_KEY = "pg_signature"
+FOREST_KEY = "pg_forest"
+"""Of a `sandbox.builds.forest_arrays.ForestArrays` in the same metadata; most models have none."""
 
 Kind = Literal["columns", "tensor"]
 Layout = Literal["per_column", "matrix", "tensors"]

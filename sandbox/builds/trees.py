@@ -135,7 +135,7 @@ class Ensemble:
         return output
 
 
-def _plain_tree(tree: Any) -> Tree:
+def plain_tree(tree: Any) -> Tree:
     """A tree of `sklearn.tree`; its value has the shape (nodes, outputs, classes)."""
     missing = getattr(tree, "missing_go_to_left", None)
     return Tree(
@@ -164,7 +164,7 @@ def _histogram_tree(predictor: Any) -> Tree:
     )
 
 
-def _members(model: Any) -> list[Any]:
+def members(model: Any) -> list[Any]:
     """The fitted trees of a tree or a forest."""
     return [each.tree_ for each in getattr(model, "estimators_", [model])]
 
@@ -174,7 +174,7 @@ def _convert_voting_classifier(scope: Any, operator: Any, container: Any) -> Non
     model = operator.raw_operator
     if model.n_outputs_ != 1:
         raise NotImplementedError("a classifier with several outputs")
-    trees = [_plain_tree(tree) for tree in _members(model)]
+    trees = [plain_tree(tree) for tree in members(model)]
     rounded = labels.rounded_to_float(scope, container, operator.inputs[0].full_name)
     votes = str(scope.get_unique_variable_name("votes"))
     weights = [tree.value[:, : len(model.classes_)] for tree in trees]
@@ -249,7 +249,7 @@ def leaf_attributes(prefix: str, trees: Sequence[Tree], weights: Sequence[Any], 
 def _convert_averaging_regressor(scope: Any, operator: Any, container: Any) -> None:
     """A tree or a forest: the mean of the trees' values."""
     model = operator.raw_operator
-    trees = [_plain_tree(tree) for tree in _members(model)]
+    trees = [plain_tree(tree) for tree in members(model)]
     ensemble = Ensemble()
     for tree in trees:
         for target in range(model.n_outputs_):
@@ -269,7 +269,7 @@ def _boosted_trees(model: Any) -> tuple[list[Tree], list[Any], list[int]]:
         trees = [_histogram_tree(predictor) for _, predictor in members]
         return trees, [tree.value[:, :1] for tree in trees], [target for target, _ in members]
     members = [(target, member) for step in model.estimators_ for target, member in enumerate(step)]
-    trees = [_plain_tree(member.tree_) for _, member in members]
+    trees = [plain_tree(member.tree_) for _, member in members]
     return trees, [model.learning_rate * tree.value[:, :1] for tree in trees], [target for target, _ in members]
 
 

@@ -15,7 +15,10 @@ import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
+
+from sandbox.builds.signature import FOREST_KEY
 
 PR_SET_PDEATHSIG = 1
 
@@ -87,6 +90,7 @@ def _obey(
         with contextlib.suppress(ProcessLookupError):
             os.kill(command["stop"], signal.SIGTERM)
         return 0
+    _prepare(command["start"])
     pid = os.fork()
     if pid:
         _say(channel, {"started": command["replica_id"], "pid": pid})
@@ -95,6 +99,22 @@ def _obey(
     for end in (channel, *own):
         end.close()
     return _become_replica(command, node, pyfunc)
+
+
+def _prepare(spec: dict[str, Any]) -> None:
+    """Compile what evaluates forests before the first replica that holds one, so that all replicas share it."""
+    from sandbox.replicas.runtimes import onnx
+
+    if spec["runtime"] == "onnx" and not onnx.can_evaluate_forests() and _holds_forest(Path(spec["model_path"])):
+        onnx.compile_forests()
+        gc.collect()
+        gc.freeze()
+
+
+def _holds_forest(model: Path) -> bool:
+    with contextlib.suppress(OSError):  # the replica says why
+        return FOREST_KEY.encode() in model.read_bytes()
+    return False
 
 
 def _become_replica(command: dict[str, Any], node: str, pyfunc: Any) -> NoReturn:

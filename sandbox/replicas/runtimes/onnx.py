@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.builds.signature import METADATA_KEY, Signature
+from sandbox.builds.signature import FOREST_KEY, METADATA_KEY, Signature
 
 # The released builds report use to their maker unless told otherwise before the import (Privacy.md in the package), from a
 # thread of their own, which would keep the process out of the jail.
@@ -16,6 +16,26 @@ import onnxruntime
 
 Values = list[Any]
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+FEW_ROWS = 8
+"""So few are evaluated sooner by ONNX Runtime."""
+_forests: Any = None
+"""The module that evaluates forests, once `compile_forests` has been called."""
+
+
+def compile_forests() -> None:
+    """Have models that are made from now on, in this process and its children, evaluate forests in compiled code.
+
+    Takes most of a second, and cannot be done in the jail.
+    """
+    global _forests
+    from sandbox.replicas.runtimes import forests
+
+    _forests = forests
+
+
+def can_evaluate_forests() -> bool:
+    """Whether `compile_forests` has been called."""
+    return _forests is not None
 
 
 class OnnxRuntime:
@@ -33,6 +53,15 @@ class OnnxRuntime:
         self.input_names: list[str] = [each.name for each in self._session.get_inputs()]
         self.output_names: list[str] = [each.name for each in self._session.get_outputs()]
         self._finish = _finisher(self.signature, self.output_names)
+        self._forest = self._as_forest(metadata.get(FOREST_KEY, "")) if can_evaluate_forests() else None
+
+    def _as_forest(self, text: str) -> Any:
+        """None for other models."""
+        if not text or len(self.input_names) != 1 or len(self.output_names) != 1:
+            return None
+        answers_doubles = self._session.get_outputs()[0].type == "tensor(double)"
+        name = self.input_names[0]
+        return _forests.forest(text, lambda rows: self._run({name: rows})[0], self.signature.dtype, answers_doubles)
 
     def describe(self) -> dict[str, Any]:
         """Plain data for the worker: the signature, the execution provider and the device."""
@@ -46,6 +75,8 @@ class OnnxRuntime:
         `arrays`: one array for each ONNX input, in order (see `Signature.layout` for shapes and types). Raises
         onnxruntime's errors when they do not fit, ValueError when their number does not.
         """
+        if self._forest is not None and len(arrays[0]) > FEW_ROWS and (answer := self._forest.predict(arrays[0])) is not None:
+            return self._finish([answer])
         feed = dict(zip(self.input_names, arrays, strict=True))
         return self._finish(self._run(feed))
 
