@@ -30,4 +30,8 @@ OPERATIONS = (
     (f"{PERMISSIONS}/<str:endpoint_id>/permissionLevels", views.permission_levels),
 )
 
-urlpatterns: list[URLPattern | URLResolver] = [path(address + slash, view) for address, view in OPERATIONS for slash in ("", "/")]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(f"{ROOT}/pt", views.named_pt),
+    path(f"{ROOT}/pt/<str:name>/config", views.provisioned_throughput),
+    *(path(address + slash, view) for address, view in OPERATIONS for slash in ("", "/")),
+]

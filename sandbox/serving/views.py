@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any, Concatenate, cast
 
-from django.http import HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sandbox.authentication import WorkspaceMember, caller_of
-from sandbox.errors import InvalidParameterValue
+from sandbox.errors import EndpointNotFound, InvalidParameterValue
 from sandbox.serving import access, attributes, lifecycle, metrics_export, openapi, operations, permissions
 from sandbox.serving.access import CAN_MANAGE, CAN_VIEW
 from sandbox.serving.ai_gateway import AiGatewayBody, OldRateLimitsBody
@@ -68,6 +69,22 @@ def endpoint(request: Request, caller: Caller, name: str) -> Response:
         operations.delete_endpoint(caller.workspace, name)
         return Response({})
     return _shown(caller, operations.get_endpoint(caller.workspace, name))
+
+
+@api_view(["POST", "PUT"])
+@permission_classes([WorkspaceMember])
+def provisioned_throughput(request: Request, name: str) -> Response:
+    raise EndpointNotFound(
+        "Provisioned throughput is not emulated: no model of this site is billed by model units. Deploy a custom model with "
+        "POST /api/2.0/serving-endpoints, or query the preconfigured endpoints."
+    )
+
+
+@csrf_exempt
+def named_pt(request: HttpRequest) -> HttpResponseBase:
+    """The address that makes endpoints with provisioned throughput; `pt` is also a name that an endpoint may have."""
+    answer = endpoint if request.method in {"GET", "DELETE"} else provisioned_throughput
+    return cast(HttpResponseBase, answer(request, name="pt"))
 
 
 @endpoint_view(PUT=CAN_MANAGE)

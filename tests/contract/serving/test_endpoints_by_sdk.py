@@ -241,6 +241,18 @@ def test_an_external_model_shows_its_reference_and_never_a_key(w: Any) -> None:
     )
 
 
+def test_provisioned_throughput_is_refused_with_a_sentence(w: Any) -> None:
+    """`pt` is an address of its own there, and a name that an endpoint may have."""
+    served = serving.PtServedModel(entity_name="system.ai.llama", entity_version="1", provisioned_model_units=50)
+    asked = serving.PtEndpointCoreConfig(served_entities=[served])
+    with pytest.raises(errors.NotFound, match="Provisioned throughput is not emulated"):
+        w.serving_endpoints.create_provisioned_throughput_endpoint(name="large", config=asked)
+    with pytest.raises(errors.NotFound, match="Provisioned throughput is not emulated"):
+        w.serving_endpoints.update_provisioned_throughput_endpoint_config(name="large", config=asked)
+    w.serving_endpoints.create(name="pt", config=config(1))
+    assert w.serving_endpoints.get("pt").name == "pt"
+
+
 def test_the_trailing_slash_of_mlflow_deployments(w: Any) -> None:
     body = {"name": "churn", "config": {"served_entities": [ENTITY.as_dict()]}}
     assert w.api_client.do("POST", "/api/2.0/serving-endpoints/", body=body)["name"] == "churn"
