@@ -13,10 +13,11 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 def csv_text(result: SqlResult) -> str:
     """The whole result with a header line; NULL is an empty cell, numbers stay numbers."""
-    return _csv([column.name for column in result.columns], result.rows)
+    return table_csv([column.name for column in result.columns], result.rows)
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
+def table_csv(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
+    """Cells as text, None for an empty one."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow([_harmless(name) for name in header])

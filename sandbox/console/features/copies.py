@@ -125,8 +125,8 @@ def find_copy(caller: Caller, full_name: str) -> Copy:
     except ResourceDoesNotExist as error:
         raise Http404(error.message) from error
     except Denied as error:
-        hidden = OnlineTable.objects.get(workspace=caller.workspace, full_name=full_name.lower())
-        if not visible(caller, Securable.objects.filter(pk=hidden.source_id)).exists():
+        sources = OnlineTable.objects.filter(workspace=caller.workspace, full_name=full_name.lower()).values("source_id")
+        if not visible(caller, Securable.objects.filter(pk__in=sources)).exists():
             raise Http404(f"Online table '{full_name}' does not exist.") from error
         raise PermissionDenied(error.message) from error
     return Copy(table, table.syncs.order_by("-created_at", "-pk").first())

@@ -94,6 +94,11 @@ class PlanShown:
     entity: ServedEntity | None = None
 
     @property
+    def is_spec(self) -> bool:
+        """There is no model: what is found is the answer."""
+        return self.entity is None or self.entity.is_feature_spec
+
+    @property
     def picture(self) -> plan_picture.Picture | None:
         return plan_picture.picture(self.plan)
 
@@ -206,7 +211,7 @@ def _try(request: PageRequest, caller: Caller, shown: PlanShown) -> HttpResponse
     else:
         trial = lookup_trial.look_up(caller.workspace.id, shown.plan, [input_.record])
     template = "sandbox/features/_trial.html" if request.htmx else "sandbox/features/trial.html"
-    values = {"trial": trial, "key": shown.key, "back_url": shown.page_url}
+    values = {"trial": trial, "key": shown.key, "is_spec": shown.is_spec, "back_url": shown.page_url}
     return render(request, template, values, status=422 if trial.problem else 200)
 
 

@@ -1,7 +1,6 @@
 """The page of an online table: its state as it changes, its syncs, and what is done with it."""
 
-import csv
-import io
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -20,12 +19,14 @@ from sandbox.console.catalog.detail_views import DeleteInput
 from sandbox.console.catalog.kinds import TABLE, url_of
 from sandbox.console.features import code, copies
 from sandbox.console.features.copies import Copy, find_copy
+from sandbox.console.features.files import csv_file
 from sandbox.console.requests import PageRequest, caller_of
 from sandbox.errors import ApiError
 from sandbox.features import online_tables
 from sandbox.features.models import OnlineTable, Sync
 
 SYNCS_PER_PAGE, SYNCS_IN_FILE = 20, 10_000
+_HEAD = ("created_at", "kind", "cause", "from_version", "to_version", "rows", "deleted", "seconds", "state", "message")
 
 
 @login_required
@@ -99,18 +100,15 @@ def online_delete(request: PageRequest, full_name: str) -> HttpResponse:
 def online_syncs_file(request: PageRequest, full_name: str) -> HttpResponse:
     """Every sync as CSV, newest first."""
     copy = find_copy(caller_of(request), full_name)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(
-        ["created_at", "kind", "cause", "from_version", "to_version", "rows", "deleted", "seconds", "state", "message"]
-    )
-    for sync in copy.table.syncs.order_by("-created_at", "-pk")[:SYNCS_IN_FILE]:
-        took = duration_s(sync)
-        facts = [sync.from_version, sync.to_version, sync.done_rows, sync.deleted_rows, "" if took is None else f"{took:.3f}"]
-        writer.writerow([sync.created_at.isoformat(), sync.kind, sync.cause, *facts, sync.state, sync.message])
-    response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{copy.table.full_name}-syncs.csv"'
-    return response
+    rows = [_line(sync) for sync in copy.table.syncs.order_by("-created_at", "-pk")[:SYNCS_IN_FILE]]
+    return csv_file(f"{copy.table.full_name}-syncs", _HEAD, rows)
+
+
+def _line(sync: Sync) -> list[Any]:
+    took_s = duration_s(sync)
+    versions = [sync.from_version, sync.to_version]
+    counts = [sync.done_rows, sync.deleted_rows, None if took_s is None else f"{took_s:.3f}"]
+    return [sync.created_at.isoformat(), sync.kind, sync.cause, *versions, *counts, sync.state, sync.message]
 
 
 def duration_s(sync: Sync) -> float | None:

@@ -1,16 +1,13 @@
 """The same rows scored three ways: features from the Delta table, looked up by key, and sent; and why they differ."""
 
-import base64
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from sandbox.catalog import functions, securables
 from sandbox.catalog.models import SecurableType
 from sandbox.console.features import lookup_trial
-from sandbox.console.features.offline import Offline, offline_features
+from sandbox.console.features.offline import Offline, offline_features, sendable
 from sandbox.console.loopback import invoke
 from sandbox.errors import ApiError
 from sandbox.features.models import OnlineTable
@@ -22,6 +19,7 @@ from sandbox.workspaces.members import Caller
 
 CLOSE = 1e-9
 """Relative; numbers that are closer are the same."""
+BAD_REQUEST = 400
 Json = dict[str, Any]
 
 
@@ -42,6 +40,8 @@ class Score:
     text: str
     value: Any = None
     refusal: str = ""
+    is_for_its_body: bool = False
+    """Refused for what was sent: another row may fare better."""
 
     @property
     def is_refused(self) -> bool:
@@ -165,19 +165,6 @@ def _with_features(plan: LookupPlan, sources: Sequence[Offline], record: Json, a
     return found
 
 
-def sendable(value: Any) -> Any:
-    """As a client's JSON has it."""
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, list | tuple):
-        return [sendable(each) for each in value]
-    return {key: sendable(each) for key, each in value.items()} if isinstance(value, dict) else value
-
-
 # --- predictions ------------------------------------------------------------------------------------
 
 
@@ -185,7 +172,7 @@ def predictions(caller: Caller, endpoint: str, entity: str, rows: Sequence[Json]
     """All rows in one request; where that is refused each in its own, so that one row does not speak for the others."""
     body = {"dataframe_records": [{name: _finite(value) for name, value in row.items()} for row in rows]}
     together = _scores(caller, endpoint, entity, body)
-    if len(rows) < 2 or not any(score.is_refused for score in together):
+    if len(rows) < 2 or not together[0].is_for_its_body:
         return together
     return [_scores(caller, endpoint, entity, {"dataframe_records": [row]})[0] for row in body["dataframe_records"]]
 
@@ -198,7 +185,13 @@ def _scores(caller: Caller, endpoint: str, entity: str, body: Json) -> list[Scor
     if exchange.is_ok and isinstance(values, list) and len(values) == count:
         return [Score(_prediction_text(value), value=value) for value in values]
     sentence = str(answer.get("message") or exchange.body)[:300]
-    return [Score(f"refused, {exchange.status}" if exchange.status else "no answer", refusal=sentence)] * count
+    return [
+        Score(
+            f"refused, {exchange.status}" if exchange.status else "no answer",
+            refusal=sentence,
+            is_for_its_body=exchange.status == BAD_REQUEST,
+        )
+    ] * count
 
 
 def _prediction_text(value: Any) -> str:

@@ -1,7 +1,5 @@
 """The page that compares score_batch, serving by key, and serving with features sent."""
 
-import csv
-import io
 from typing import Any
 
 from django import forms
@@ -12,6 +10,7 @@ from django.shortcuts import render
 
 from sandbox.console.endpoints import OpenEndpoint
 from sandbox.console.features import code, lookup_trial, offline, skew
+from sandbox.console.features.files import csv_file
 from sandbox.console.features.lookup_views import find_entity, plan_of, typed
 from sandbox.console.inputs import NO_HELP
 from sandbox.console.requests import PageRequest, endpoint_page
@@ -23,6 +22,7 @@ from sandbox.sql.limits import SqlFailed
 DEFAULT_ROWS, MAX_ROWS = 20, 100
 SNIPPET_ROWS = 3
 Json = dict[str, Any]
+_HEAD = ("key", "score_batch", "looked_up", "features_sent", "verdict", "differing_features")
 _NUMBERS = ("bigint", "int", "smallint", "tinyint", "double", "float", "decimal")
 
 
@@ -100,12 +100,9 @@ _NO_ROWS = "The feature table has no rows yet, so there is nothing to compare."
 
 
 def _file(name: str, result: skew.Comparison) -> HttpResponse:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["key", "score_batch", "looked_up", "features_sent", "verdict", "differing_features"])
-    for row in result.rows:
-        features = "; ".join(f"{each.name}: {each.offline} offline, {each.online} online" for each in row.differences)
-        writer.writerow([row.key, row.offline.text, row.looked_up.text, row.sent.text, row.verdict, features])
-    response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}-skew.csv"'
-    return response
+    return csv_file(f"{name}-skew", _HEAD, [_line(row) for row in result.rows])
+
+
+def _line(row: skew.Row) -> list[str]:
+    features = "; ".join(f"{each.name}: {each.offline} offline, {each.online} online" for each in row.differences)
+    return [row.key, row.offline.text, row.looked_up.text, row.sent.text, row.verdict, features]

@@ -1,7 +1,6 @@
 """The features of a table: its keys, what the values look like, who produces and uses them, and its online copies."""
 
-import csv
-import io
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -9,20 +8,25 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from sandbox.catalog import lineage, table_rows, tables
+from sandbox.catalog import functions, lineage, table_rows, tables
+from sandbox.catalog.access import visible
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.delta import Snapshot
 from sandbox.catalog.lineage import Kind, Node
+from sandbox.catalog.models import Securable
+from sandbox.console.catalog.kinds import FUNCTION, url_of
 from sandbox.console.catalog.lineage_views import Line, shown_to
 from sandbox.console.catalog.opened import Opened, securable_page
 from sandbox.console.features import code, copies
+from sandbox.console.features.files import csv_file
 from sandbox.console.features.statistics import SAMPLE_ROWS, FeatureStatistics, statistics
 from sandbox.console.requests import PageRequest
 from sandbox.errors import ApiError
+from sandbox.features.spec import FeatureSpec, SpecError
 from sandbox.sql.limits import SqlFailed
 
 PER_PAGE = 20
-MAX_FEATURES_IN_FILE = 200
+MAX_FEATURES_IN_FILE, MAX_SPECS = 200, 50
 Json = dict[str, Any]
 _HEAD = ("feature", "type", "comment", "rows", "nulls", "nan", "distinct", "min", "mean", "max", "most_frequent")
 
@@ -48,6 +52,7 @@ def table_features(request: PageRequest, opened: Opened) -> HttpResponse:
         "problem": problem,
         "producers": [each for each in line if each.level < 0],
         "consumers": [each for each in line if each.level > 0],
+        "specs": _specs_of(opened, {each.node.name for each in line}),
         "copies": copies_here,
         "can_read": opened.may("SELECT"),
         "call": code.read_features(settings.SITE_URL, opened.row),
@@ -63,26 +68,14 @@ def table_statistics_file(request: PageRequest, opened: Opened) -> HttpResponse:
     _, facts, problem = _measured(opened, features[:MAX_FEATURES_IN_FILE])
     if problem:
         return HttpResponse(f"{problem}\n", status=403, content_type="text/plain; charset=utf-8")
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(_HEAD)
-    writer.writerows(_line(feature, facts[feature.name]) for feature in features[:MAX_FEATURES_IN_FILE])
-    response = HttpResponse(out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{opened.row.name}-features.csv"'
-    return response
+    rows = [_line(feature, facts[feature.name]) for feature in features[:MAX_FEATURES_IN_FILE]]
+    return csv_file(f"{opened.row.name}-features", _HEAD, rows)
 
 
 def _line(feature: Column, facts: FeatureStatistics) -> list[Any]:
     top = facts.bars[0].label if facts.bars and not facts.is_number else ""
-    numbers = [facts.rows, facts.nulls, facts.nans, facts.distinct]
-    texts = [feature.name, feature.type_text, feature.comment], [facts.least, facts.mean, facts.most, top]
-    return [*map(_safe, texts[0]), *numbers, *map(_safe, texts[1])]
-
-
-def _safe(text: str) -> str:
-    """What a spreadsheet would run as a formula gets an apostrophe; a negative number is none."""
-    is_number = text.lstrip("-").replace(".", "", 1).replace("e", "", 1).isalnum() and text.lstrip("-")[:1].isdigit()
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and not is_number else text
+    counts = [facts.rows, facts.nulls, facts.nans, facts.distinct]
+    return [feature.name, feature.type_text, feature.comment, *counts, facts.least, facts.mean, facts.most, top]
 
 
 def _measured(opened: Opened, features: list[Column]) -> tuple[Snapshot | None, dict[str, FeatureStatistics], str]:
@@ -98,6 +91,19 @@ def _measured(opened: Opened, features: list[Column]) -> tuple[Snapshot | None, 
         return None, {}, error.message
     except SqlFailed as failure:
         return None, {}, f"The statistics could not be computed. {failure.message}"
+
+
+def _specs_of(opened: Opened, listed: set[str]) -> list[tuple[str, str]]:
+    """Feature specs that look the table up, with their addresses, also while no endpoint serves them."""
+    named = Securable.objects.filter(workspace=opened.row.workspace, function__language=functions.FEATURE_SPEC)
+    may_name = named.filter(function__definition__icontains=opened.row.name).select_related("function").order_by("full_name")
+    found = []
+    for row in visible(opened.caller, may_name)[:MAX_SPECS]:
+        with suppress(SpecError):
+            spec = FeatureSpec.from_json(row.function.definition)
+            if row.full_name not in listed and any(each.table.lower() == opened.row.full_name for each in spec.lookups):
+                found.append((row.full_name, url_of(FUNCTION, row.full_name)))
+    return found
 
 
 def _lineage(opened: Opened) -> list[Line]:

@@ -16,10 +16,10 @@ from sandbox.catalog import functions, table_rows, tables
 from sandbox.catalog.column_types import Column
 from sandbox.catalog.functions import Definition, Parameter
 from sandbox.catalog.models import Grant, Securable
-from sandbox.console.features.offline import offline_features
+from sandbox.console.features.offline import offline_features, records
 from sandbox.console.features.statistics import statistics
 from sandbox.features.models import OnlineStore, OnlineTable
-from sandbox.features.plan import TableLookup
+from sandbox.features.plan import LookupPlan, TableLookup
 from sandbox.models import User
 from sandbox.serving.models import Endpoint, EndpointPermission, ServedEntity
 from sandbox.sql.run import run_statement
@@ -106,6 +106,7 @@ def test_a_feature_table_shows_statistics_neighbours_and_copies(page: Client) ->
     assert "Histogram of tenure: 1 to 2.8 2 times" in shown
     assert re.findall(r'top-label">(\w+)</span><span class="top-count">(\d+)', shown) == [("monthly", "15"), ("yearly", "5")]
     assert "main.default.churn_by_key/1" in shown
+    assert f'href="/sandbox/catalog/functions/{SPEC}/"' in shown
     assert "Time-series key" not in shown
     assert "Time-series key" in text(page, f"/sandbox/catalog/tables/{PRICES}/features/")
     rows = list(csv.DictReader(io.StringIO(text(page, f"{TABLE_URL}features.csv"))))
@@ -359,3 +360,17 @@ def test_offline_a_time_series_ends_now_and_at_the_window(owner: Caller) -> None
     assert "lies in the future" in ever.outside[0]
     recent = offline_features(owner, lookup, 3600.0, [{"item": "a"}])
     assert (recent.rows, "older than the look-back window" in recent.outside[0]) == ((None,), True)
+
+
+def test_keys_that_json_has_no_words_for_find_their_rows(owner: Caller) -> None:
+    name = "main.default.days"
+    columns = [Column("day", "date"), Column("at", "timestamp"), Column("score", "double")]
+    moment = dt.datetime(2026, 1, 5, 12, 30, tzinfo=dt.UTC)
+    rows = pa.table({"day": [moment.date()], "at": [moment], "score": [0.5]})
+    tables.create_table(owner, name, columns, rows=rows, primary_key=["day", "at"])
+    lookup = TableLookup("none", f"{name}_online", name, {"day": "d", "at": "t"}, {"score": "score"})
+    asked = records(owner, LookupPlan(("score",), {}, (lookup,)), 5, {})
+    assert asked == [{"d": "2026-01-05", "t": "2026-01-05T12:30:00+00:00"}]
+    found = offline_features(owner, lookup, None, asked)
+    assert found.rows[0] is not None
+    assert found.rows[0]["score"] == 0.5
