@@ -1,5 +1,6 @@
 """The wheel that the site offers is one that pip takes, with everything in it."""
 
+import io
 import subprocess
 import sys
 import zipfile
@@ -34,3 +35,19 @@ def test_the_page_of_tokens_says_how_to_install_it(client: Any, django_user_mode
     )
     page = client.get("/sandbox/tokens/", follow=True).content.decode()
     assert f"/client/{client_wheel.file_name()}</code>" in page
+    assert 'href="/client/notebooks.zip"' in page
+
+
+def test_the_notebooks_come_with_what_their_set_ups_read(client: Any) -> None:
+    answer = client.get("/client/notebooks.zip")
+    assert answer["Content-Type"] == "application/zip"
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert sorted(names) == [
+        "notebooks/Demo/4.1 Real-time Deployment with Model Serving.ipynb",
+        "notebooks/Demo/Snippets of an article on Model Serving.ipynb",
+        "notebooks/Includes/Article-Setup.py",
+        "notebooks/Includes/Classroom-Setup-4.1.py",
+        "notebooks/Includes/churn.csv",
+        "notebooks/Includes/fraud.csv",
+        "notebooks/README.md",
+    ]
