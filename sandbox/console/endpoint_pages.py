@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 Kind = Literal["custom", "foundation", "external"]
 KIND_WORDS: dict[str, str] = {"custom": "Custom model", "foundation": "Foundation model", "external": "External model"}
+FEATURES_WORDS = "Feature serving"
+"""A custom endpoint that serves feature specs alone."""
 KIND_ICONS: dict[str, str] = {"custom": "package", "foundation": "brain", "external": "world"}
 TONES = 6
 """Colours in site.css (`tone-1` … `tone-6`) that tell the served entities of one picture apart."""
@@ -34,6 +36,10 @@ class EntityRow:
     """Their names."""
     entity_id: str = ""
     """`ServedEntity.id`, by which measurements and logs know it."""
+
+    @property
+    def is_feature_spec(self) -> bool:
+        return self.kind == "custom" and not self.version
 
     @property
     def size_words(self) -> str:
@@ -124,6 +130,9 @@ class EndpointView:
 
     @property
     def kind_word(self) -> str:
+        entities = self.shown_config.entities if self.shown_config else ()
+        if entities and all(entity.is_feature_spec for entity in entities):
+            return FEATURES_WORDS
         return KIND_WORDS[self.kind]
 
     @property

@@ -19,11 +19,12 @@ MAX_LISTED_ROWS = 1_000
 """Deeper rows are found with SQL."""
 _ANSWERS = {
     "Custom model": "response:predictions[0]",
+    "Feature serving": "response:outputs[0]",
     "Foundation model": "response:usage.total_tokens::int",
     "External model": "response:choices[0].message.content",
 }
 """The telling part of a response, by the endpoint's kind."""
-_KIND_WORDS = {"onnx": "Custom model", "embedding": "Foundation model", "external": "External model", "spec": "Features"}
+_KIND_WORDS = {"onnx": "Custom model", "embedding": "Foundation model", "external": "External model", "spec": "Feature serving"}
 
 
 @dataclass(frozen=True)

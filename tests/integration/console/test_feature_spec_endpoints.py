@@ -87,6 +87,8 @@ def test_the_query_panel_asks_with_a_key_that_is_there(client: Client, ada: Call
     page = client.get("/sandbox/serving/features/query/").content.decode()
     assert LOOKUP_NOTE in page
     assert "c-7" in page
+    assert "Feature serving" in page
+    assert "Build log" not in client.get("/sandbox/serving/features/logs/").content.decode()
 
 
 def test_a_stranger_is_not_offered_the_spec(stranger: User, client: Client) -> None:
