@@ -189,8 +189,14 @@ def _deploy(site: Site, endpoint: str, version: str) -> None:
     site.workspace.serving_endpoints.create(
         name=endpoint, config=EndpointCoreConfigInput(name=endpoint, served_entities=[entity])
     )
-    serving = site.workspace.serving_endpoints
-    wait_for(lambda: serving.get(endpoint).state.ready.value == "READY", 120, f"{endpoint} did not become READY")
+
+    def is_ready() -> bool:
+        state = site.workspace.serving_endpoints.get(endpoint).state
+        if state.config_update.value == "UPDATE_FAILED":
+            raise SystemExit(f"{endpoint} could not be deployed.\n{site.stack.log_tails()}")
+        return bool(state.ready.value == "READY")
+
+    wait_for(is_ready, 120, f"{endpoint} did not become READY", site.stack.log_tails)
 
 
 # --- look-ups under load ----------------------------------------------------------------------------
