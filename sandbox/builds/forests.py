@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
-from sandbox.builds.forest_arrays import MAX_BYTES, Array, ForestArrays
+from sandbox.builds.forest_arrays import MAX_BYTES, MAX_TEXT, Array, ForestArrays
 from sandbox.builds.signature import Signature
 from sandbox.builds.trees import Tree, members, plain_tree
 
@@ -31,7 +31,8 @@ def forest_of(model: Any, signature: Signature) -> str:
         roots=starts,
         depths=np.array([each.max_depth for each in nodes]),
     )
-    return forest.to_text() if forest.size_bytes <= MAX_BYTES else ""
+    text = forest.to_text() if forest.values.nbytes <= MAX_BYTES else ""
+    return text if len(text) <= MAX_TEXT else ""
 
 
 def _classes(classes: Any) -> list[int] | list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto
 
+from sandbox.builds.forest_arrays import MAX_TEXT
 from sandbox.jail.errors import JobProblem
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -18,7 +19,7 @@ MOST_ELEMENTS = 20_000_000
 """Of all constants together, lists in attributes (tree ensembles) included."""
 DEEPEST = 4
 LONGEST_NAME = 1_000
-LONGEST_METADATA = 1024 * 1024
+LONGEST_METADATA = MAX_TEXT + 1024 * 1024
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 REFUSED_OPERATORS = ("Loop", "Scan", "SequenceMap")
 """They can run for ever, or hold graphs that are repeated as often as the input says."""

@@ -3,6 +3,7 @@
 Sixteen rows go down a tree side by side, so that the processor has something to do while one waits for its next node.
 """
 
+import zlib
 from typing import Any
 
 import numba
@@ -66,7 +67,7 @@ def forest(text: str, answer: Any, dtype: str, answers_doubles: bool) -> Forest 
     """The forest of a model file's metadata; None when it does not say what `answer` says, or is broken."""
     try:
         arrays = ForestArrays.from_text(text)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, zlib.error):
         return None
     found = Forest(arrays, answers_doubles)
     return found if found.agrees_with(answer, dtype) else None

@@ -11,7 +11,9 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from sandbox.builds.forest_arrays import ForestArrays
+from sandbox.builds import forests
+from sandbox.builds.forest_arrays import MAX_TEXT, ForestArrays
+from sandbox.builds.forests import forest_of
 from sandbox.builds.operations import BuiltModel
 from sandbox.builds.signature import FOREST_KEY
 from sandbox.replicas.runtimes import onnx as runtimes
@@ -92,6 +94,18 @@ def test_what_is_no_such_forest_is_not_used(built: Built) -> None:
     other = replace(other, values=other.values[:, ::-1].copy())
     for wrong in (other.to_text(), "no JSON", "{}", text.replace('"width": 6', '"width": 1')):
         assert OnnxRuntime(with_metadata(content, wrong))._forest is None
+
+
+@pytest.mark.usefixtures("_compiled")
+def test_a_large_forest_is_stored_and_one_that_is_too_large_is_left_out(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = numbers(1000)
+    model = RandomForestClassifier(100, random_state=0).fit(table, np.random.default_rng(0).integers(0, 3, 1000))
+    stored, compiled = built(model, table)
+    text = metadata(stored.path.read_bytes())[FOREST_KEY]
+    assert 500_000 < len(text) < MAX_TEXT
+    assert compiled.predict([table.to_numpy()]) == model.predict(table).tolist()
+    monkeypatch.setattr(forests, "MAX_TEXT", len(text) - 1)
+    assert forest_of(model, compiled.signature) == ""
 
 
 @pytest.mark.parametrize(
