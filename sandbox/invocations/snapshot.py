@@ -28,6 +28,7 @@ class Snapshot:
         self._redis = redis
         self._load_token = load_token
         self._entries: dict[str, tuple[float, Any]] = {}
+        self._readings: dict[str, asyncio.Future[Any]] = {}
         self._on_change: list[Callable[[str], None]] = []
 
     def subscribe(self, callback: Callable[[str], None]) -> None:
@@ -48,12 +49,30 @@ class Snapshot:
         return _NEVER
 
     async def _refreshed(self, key: str, read: Callable[[], Awaitable[Any]]) -> Any:
-        """What `read` finds, kept; when it fails, what was known of `key` is forgotten."""
+        """What `read` finds, kept; when it fails, what was known of `key` is forgotten.
+
+        Whoever asks meanwhile waits for the same reading: five hundred requests for what nobody has read yet would take more
+        connections than there are. No reading is joined, or kept, that began before the last change.
+        """
+        reading = self._readings.get(key)
+        if reading is None:
+            reading = self._readings[key] = asyncio.ensure_future(self._read(key, read))
+            reading.add_done_callback(_looked_at)
+        return await asyncio.shield(reading)  # one caller who goes away does not take the answer from the others
+
+    async def _read(self, key: str, read: Callable[[], Awaitable[Any]]) -> Any:
+        own = asyncio.current_task()
         try:
-            return self._keep(key, await read())
+            value = await read()
+            if self._readings.get(key) is own:
+                self._keep(key, value)
+            return value
         except BaseException:
             self._entries.pop(key, None)
             raise
+        finally:
+            if self._readings.get(key) is own:
+                del self._readings[key]
 
     def _keep(self, key: str, value: Any) -> Any:
         if len(self._entries) >= MAX_ENTRIES:
@@ -120,6 +139,7 @@ class Snapshot:
                 async with self._redis.pubsub() as pubsub:
                     await pubsub.subscribe(live.CHANNEL)
                     self._entries.clear()
+                    self._readings.clear()
                     while True:
                         message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=30)
                         if message:
@@ -130,5 +150,12 @@ class Snapshot:
 
     def _changed(self, key: str) -> None:
         self._entries.pop(key, None)
+        self._readings.pop(key, None)
         for callback in self._on_change:
             callback(key)
+
+
+def _looked_at(reading: asyncio.Future[Any]) -> None:
+    """A failure that nobody waits for any more is no news."""
+    if not reading.cancelled():
+        reading.exception()

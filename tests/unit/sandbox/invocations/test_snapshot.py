@@ -22,10 +22,11 @@ class Store:
 
     async def get(self, key: str) -> bytes | None:
         self.reads += 1
+        found = self.values.get(key)
         await asyncio.sleep(0)
         if self.is_down:
             raise redis.ConnectionError("down")
-        return self.values.get(key)
+        return found
 
 
 async def nobody(sha256: str) -> None:
@@ -41,6 +42,41 @@ async def test_a_hundred_callers_read_what_is_old_once(monkeypatch: pytest.Monke
     found = await asyncio.gather(*(snapshot.endpoint("w", "churn") for _ in range(100)))
     assert found == [ENDPOINT] * 100
     assert store.reads == 2
+
+
+async def test_five_hundred_callers_read_what_nobody_has_read_once() -> None:
+    """A herd after a restart of web: each reading for itself, they took more connections than there are."""
+    store = Store()
+    snapshot = Snapshot(store, nobody)
+    found = await asyncio.gather(*(snapshot.endpoint("w", "churn") for _ in range(500)))
+    assert found == [ENDPOINT] * 500
+    assert store.reads == 1
+
+
+async def test_one_caller_who_goes_away_takes_nothing_from_the_others() -> None:
+    store = Store()
+    snapshot = Snapshot(store, nobody)
+    first, second = (asyncio.create_task(snapshot.endpoint("w", "churn")) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == ENDPOINT
+    assert store.reads == 1
+
+
+async def test_a_reading_that_began_before_a_change_is_neither_joined_nor_kept() -> None:
+    store = Store()
+    snapshot = Snapshot(store, nobody)
+    before = asyncio.create_task(snapshot.endpoint("w", "churn"))
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert store.reads == 1
+    key = live.endpoint_key("w", "churn")
+    newer = live.LiveEndpoint("w", "e", "churn", 2, "", (), (), "")
+    store.values[key] = newer.to_json()
+    snapshot._changed(key)
+    assert await snapshot.endpoint("w", "churn") == newer
+    await before
+    assert await snapshot.endpoint("w", "churn") == newer
 
 
 async def test_what_cannot_be_read_again_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
