@@ -1,6 +1,5 @@
 """A job that spins, floods, crashes or lies ends alone, in time, and with a sentence that says why."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -31,11 +30,9 @@ def test_a_spinning_job_is_stopped_by_its_processor_time() -> None:
 
 def test_a_sleeping_job_is_stopped_by_the_clock() -> None:
     short = Limits(cpu_s=2, wall_s=0.5, address_space_bytes=GIB)
-    started_s = time.monotonic()
     error = failure("sleep", short)
     assert isinstance(error, JobTimeout)
     assert error.message == "It took longer than 0.5 s."
-    assert time.monotonic() - started_s < 5
 
 
 def test_a_result_over_the_limit_is_refused() -> None:

@@ -1,15 +1,14 @@
-"""Bodies that only a hostile or confused client sends: refused with a sentence, and at once."""
+"""Bodies that only a hostile or confused client sends: refused with a sentence, before the client gives up waiting."""
 
 import json
-import time
 from typing import Any
 
 import httpx
 import pytest
 
 Answer = tuple[int, str]
-SECONDS = 3.0
-"""For what took minutes, with all other threads waiting, when patterns could match in more than one way."""
+GIVES_UP_S = 60.0
+"""What a pattern that can match in more than one way makes of these bodies takes hours, with all other threads waiting."""
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def ask(site: str, w: Any) -> Any:
     def send(method: str, path: str, body: Any = None) -> Answer:
         content = body if isinstance(body, str) else json.dumps(body)
         headers = {"Authorization": f"Bearer {w.config.token}", "Content-Type": "application/json"}
-        answer = httpx.request(method, f"{site}/api/2.0/{path}", content=content, headers=headers, timeout=60)
+        answer = httpx.request(method, f"{site}/api/2.0/{path}", content=content, headers=headers, timeout=GIVES_UP_S)
         return answer.status_code, answer.json().get("message", "")
 
     return send
@@ -106,19 +105,15 @@ def test_a_table_gets_no_name_that_it_cannot_have(ask: Any, field: str, name: st
     )
 
 
-def test_what_is_nearly_a_secret_reference_is_refused_at_once(ask: Any) -> None:
+def test_what_is_nearly_a_secret_reference_is_refused(ask: Any) -> None:
     nearly = "{{secrets/scope/key" + " " * 400_000
-    began_s = time.monotonic()
     assert ask("POST", "serving-endpoints", custom(environment_vars={"A": nearly}))[0] == 400
-    assert time.monotonic() - began_s < SECONDS
 
 
-def test_what_is_nearly_a_filter_is_refused_at_once(ask: Any) -> None:
-    began_s = time.monotonic()
+def test_what_is_nearly_a_filter_is_refused(ask: Any) -> None:
     status, message = ask("GET", f"preview/scim/v2/Users?filter=userName+eq{'+' * 20_000}%22x%22y")
     assert status == 400
     assert "is not supported" in message
-    assert time.monotonic() - began_s < SECONDS
 
 
 @pytest.mark.parametrize("written", ['userName eq "ada@example.org"', "  userName  eq  ada@example.org ", 'displayName co "ADA"'])

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import redis
 
 from sandbox.inference_tables import capture, delta
 from sandbox.inference_tables.drain import EPOCH_KEY, Drain, Drained, read_batch
-from sandbox.inference_tables.drain_lock import DrainLock, LockLost
+from sandbox.inference_tables.drain_lock import LOCK_KEY, LOCK_MS, DrainLock, LockLost
 from tests.integration.inference_tables.conftest import record
+from tests.stack import wait_for
 
 DrainAll = Callable[[], Drained]
 
@@ -241,10 +241,8 @@ def test_one_drain_at_a_time_and_a_lost_lock_frees_itself(redis_client: redis.Re
     assert killed.acquire()
     capture.append(redis_client, [record("r1")])
     assert Drain(redis_client, tmp_path, lambda ids: ids).run().rows == 0
-    started = time.monotonic()
-    while not DrainLock(redis_client).acquire():
-        time.sleep(0.05)
-    assert time.monotonic() - started < 5
+    assert 0 < redis_client.pttl(LOCK_KEY) <= LOCK_MS
+    wait_for(DrainLock(redis_client).acquire, 60, "the lock did not free itself")
     with pytest.raises(LockLost):
         killed.extend()
     killed.release()

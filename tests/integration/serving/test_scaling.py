@@ -1,7 +1,6 @@
 """Replicas come and go with the load, on the workspace's clock: up, down, to zero, and back for a herd of callers."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -131,11 +130,9 @@ async def test_up_down_to_zero_and_back_for_a_herd(stack: Stack, author_token: s
         await until(lambda: count() == 0, 40, "it did not scale to zero")
         assert client.serving_endpoints.get(NAME).state.ready.value == "READY"
 
-        before = time.monotonic()
         async with callers(stack, author_token) as herd:
             statuses = Counter(await asyncio.gather(*(ask(herd, number) for number in range(500))))
         assert statuses == {200: 500}
-        assert time.monotonic() - before < 30
         told = await asyncio.to_thread(logs)
         assert told.count("SCALED_FROM_ZERO") == 1, told
         assert told.index("SCALED_UP") < told.index("SCALED_DOWN") < told.index("SCALED_TO_ZERO") < told.index("SCALED_FROM_ZERO")

@@ -40,7 +40,7 @@ def test_one_that_is_not_ready_is_named_with_its_reason(probes: dict[str, Callab
     assert json.loads(answer.content)["processes"]["mlflow"] == {"ready": False, "detail": "is asleep"}
 
 
-def test_a_hanging_process_costs_one_second_and_one_thread(probes: dict[str, Callable[[], None]]) -> None:
+def test_a_hanging_process_is_not_waited_for_and_costs_one_thread(probes: dict[str, Callable[[], None]]) -> None:
     release, asked = threading.Event(), []
 
     def hang() -> None:
@@ -48,12 +48,10 @@ def test_a_hanging_process_costs_one_second_and_one_thread(probes: dict[str, Cal
         release.wait(30)
 
     probes["mlflow"] = hang
-    started = time.monotonic()
     try:
         assert [health.health(), health.health()] == [{"mlflow": Readiness(False, "has not answered within 1 s")}] * 2
     finally:
         release.set()
-    assert 1.9 < time.monotonic() - started < 4
     assert asked == [1]
 
 

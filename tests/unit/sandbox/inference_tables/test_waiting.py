@@ -1,6 +1,8 @@
 """Waiting for rows: there at once, there when the drain has come, or not in time; never those of another workspace."""
 
+import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +13,27 @@ from tests.unit.sandbox.inference_tables.test_operations import TABLE, write
 
 
 @pytest.fixture
-def asked(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The messages that would go to the control queue, instead of a broker."""
+def asked(tmp_path: Path, settings: Any, redis: Any) -> Callable[[], list[str]]:
+    """The tasks in the control worker's queue."""
     settings.DELTA_DIR = tmp_path
-    sent: list[str] = []
-    monkeypatch.setattr(waiting.current_app, "send_task", lambda task, **_: sent.append(task))
-    return sent
+    return lambda: [json.loads(message)["headers"]["task"] for message in redis.lrange("control", 0, -1)]
 
 
-def test_rows_that_are_there_need_no_drain(tmp_path: Path, asked: list[str]) -> None:
+def test_rows_that_are_there_need_no_drain(tmp_path: Path, asked: Callable[[], list[str]]) -> None:
     write(tmp_path, [1, 2, 3], 1)
     assert waiting.wait_for_rows("ws1", TABLE, 3, 0.0)
-    assert asked == []
+    assert asked() == []
 
 
-def test_rows_that_come_end_the_wait(tmp_path: Path, asked: list[str]) -> None:
+def test_rows_that_come_end_the_wait(tmp_path: Path, asked: Callable[[], list[str]]) -> None:
     drain = threading.Timer(0.1, write, (tmp_path, [1, 2], 1))
     drain.start()
     assert waiting.wait_for_rows("ws1", TABLE, 2, 20.0)
     drain.join()
-    assert set(asked) == {"inference_tables.drain"}
+    assert set(asked()) == {"inference_tables.drain"}
 
 
-def test_others_rows_are_not_waited_for(tmp_path: Path, asked: list[str]) -> None:
+def test_others_rows_are_not_waited_for(tmp_path: Path, asked: Callable[[], list[str]]) -> None:
     write(tmp_path, [1, 2, 3], 1, "ws2")
     assert not waiting.wait_for_rows("ws1", TABLE, 1, 0.1)
-    assert asked == ["inference_tables.drain"]
+    assert asked() == ["inference_tables.drain"]

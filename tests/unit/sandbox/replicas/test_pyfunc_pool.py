@@ -58,6 +58,9 @@ class Caller:
         [(status, body)] = orjson.loads(found)[1]
         return status, json.loads(body)
 
+    def is_answered(self, message_id: str) -> bool:
+        return bool(self._redis.exists(message_id))
+
     def __call__(self, value: float, timeout_s: float = PATIENCE_S) -> tuple[int, Any]:
         return self.answer(self.ask(value, timeout_s))
 
@@ -120,11 +123,10 @@ def test_a_process_that_dies_is_a_500_for_its_request_alone(caller: Caller, deed
 
 @pytest.mark.parametrize("deed", [LOOP, SLEEP])
 def test_a_hang_is_ended_at_its_deadline_and_nobody_waits_for_it(caller: Caller, deed: float) -> None:
-    hanging = caller.ask(deed, timeout_s=4.0)
-    started_s = time.monotonic()
+    hanging = caller.ask(deed, timeout_s=5.0)
     others = [caller.ask(float(value)) for value in range(100, 110)]
     assert [caller.answer(other) for other in others] == [(200, {"predictions": [2.0 * v]}) for v in range(100, 110)]
-    assert time.monotonic() - started_s < 4.0, "the others were answered while it hung"
+    assert not caller.is_answered(hanging)
     status, body = caller.answer(hanging)
     assert (status, body["error_code"]) == (504, "DEADLINE_EXCEEDED")
     assert body["message"] == "Timed out while evaluating the model. Verify that the model evaluates within the timeout."
