@@ -52,6 +52,8 @@ SWEEP_S = 0.25
 IDLE_KEPT_S = 30 * 24 * 3600
 MAX_NAME_CHARACTERS = 255
 DRAWS = 3
+CONNECTIONS, CONNECTION_WAIT_S = 100, 20.0
+"""To Redis, for what is not cached: rate limits, tokens seen for the first time, replicas."""
 _draw = random.Random().random  # noqa: S311 - a traffic split needs no secrecy
 _bits = random.Random(uuid.uuid4().int).getrandbits  # noqa: S311 - request ids have to be unique, not secret
 
@@ -60,6 +62,18 @@ def _new_request_id() -> str:
     """A version 4 UUID, as text; uuid.uuid4 asks the kernel each time."""
     digits = f"{_bits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def _pool(redis_url: str) -> redis.asyncio.BlockingConnectionPool:
+    """When all connections are taken the next request waits for one; the usual pool refuses it."""
+    return redis.asyncio.BlockingConnectionPool.from_url(
+        redis_url,
+        max_connections=CONNECTIONS,
+        timeout=CONNECTION_WAIT_S,
+        socket_timeout=60,
+        socket_connect_timeout=5,
+        retry=AsyncRetry(NoBackoff(), 0),
+    )
 
 
 class Gateway:
@@ -83,9 +97,7 @@ class Gateway:
         """Begin to listen for replies and changes; called once, inside the event loop."""
         self._loop = asyncio.get_running_loop()
         # one attempt each: waiting would hold up every request, and a capture sent twice would be logged twice
-        self._redis = redis.asyncio.Redis.from_url(
-            self._redis_url, socket_timeout=60, socket_connect_timeout=5, retry=AsyncRetry(NoBackoff(), 0)
-        )
+        self._redis = redis.asyncio.Redis.from_pool(_pool(self._redis_url))
         self._client = redis.Redis.from_url(
             self._redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
         )

@@ -1,5 +1,6 @@
 """Rate limits: which rule holds for whom, and that several gateways count as one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import redis.asyncio
 
 from sandbox import live
 from sandbox.invocations import limits
+from sandbox.invocations.gateway import _pool
 from sandbox.invocations.limits import Limits, Rule, count_tokens, rules_for, tokens_of
 from sandbox.live import LiveLimit
 
@@ -130,3 +132,13 @@ def test_tokens_are_estimated_where_none_are_reported(response: str, tokens: int
 def test_the_snapshot_carries_limits() -> None:
     given = endpoint(LiveLimit("endpoint", 5), LiveLimit("group:a", None, 9, frozenset({"1", "2"})))
     assert live.LiveEndpoint.from_json(given.to_json()) == given
+
+
+async def test_five_hundred_calls_at_once_are_all_counted(store: Any, redis_url: str) -> None:
+    """More than there are connections to Redis: they wait for one another."""
+    client = redis.asyncio.Redis.from_pool(_pool(redis_url))
+    where = endpoint(LiveLimit("endpoint", 450))
+    gateway = Limits(client)
+    answers = await asyncio.gather(*(gateway.refusal(where, ADA) for _ in range(500)))
+    await client.aclose()
+    assert answers.count(None) == 450
