@@ -2,8 +2,8 @@
 
 A free replica is sent what is queued as soon as the event loop has handed on all that had arrived: what came together goes
 together. While it computes, arriving requests queue; a second message goes out ahead of its answer only when
-SECOND_MESSAGE_REQUESTS wait, because each message has a fixed cost on all sides (at most IN_FLIGHT_PER_REPLICA are out). When
-an answer returns, everything queued goes. No timer: a lone request never waits.
+SECOND_MESSAGE_REQUESTS wait, or SECOND_MESSAGE_BYTES, because each message has a fixed cost on all sides (at most
+IN_FLIGHT_PER_REPLICA are out). When an answer returns, everything queued goes. No timer: a lone request never waits.
 """
 
 import asyncio
@@ -25,6 +25,8 @@ from sandbox.replicas.messages import PYFUNC_PLACES
 logger = logging.getLogger(__name__)
 IN_FLIGHT_PER_REPLICA = 2
 SECOND_MESSAGE_REQUESTS = 32
+SECOND_MESSAGE_BYTES = 128 * 1024
+"""A few hundred rows: to compute them takes several times what a message costs."""
 MAX_MESSAGE_REQUESTS = 256
 MAX_MESSAGE_BYTES = 1024 * 1024
 WAITING_PER_CONCURRENCY = 256
@@ -175,7 +177,8 @@ class Coalescer:
         """How many messages may be out to one replica now. One of a pyfunc model computes several requests side by side."""
         if self._is_one_by_one:
             return PYFUNC_PLACES
-        return IN_FLIGHT_PER_REPLICA if len(self.waiting) >= SECOND_MESSAGE_REQUESTS else 1
+        is_much = len(self.waiting) >= SECOND_MESSAGE_REQUESTS or self.waiting_bytes >= SECOND_MESSAGE_BYTES
+        return IN_FLIGHT_PER_REPLICA if is_much else 1
 
     def _share(self) -> int:
         """How many of the waiting requests one replica is sent: as many as each other one that is free."""

@@ -5,6 +5,9 @@ from typing import Any
 
 import redis
 
+SETTLE_AT = 16
+"""So many messages are written before Redis's word on them is read; besides, somebody calls `settle` a few times a second."""
+
 
 class Sender:
     """To wait for Redis after each message, as redis-py's client does, would hold up every request of the gateway meanwhile."""
@@ -17,7 +20,8 @@ class Sender:
 
     def send(self, queue: str, message_id: str, message: bytes) -> None:
         """Write one message. Raises redis.RedisError when Redis is away."""
-        self.settle()
+        if not 0 < len(self._unconfirmed) < SETTLE_AT:  # at rest, to see whether the connection has ended meanwhile
+            self.settle()
         packed = self._connection.pack_command("LPUSH", queue, message)
         try:
             self._connection.send_packed_command(packed)

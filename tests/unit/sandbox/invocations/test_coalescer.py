@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from sandbox.invocations.coalescer import (
     MAX_MESSAGE_REQUESTS,
     MAX_WAITING_BYTES,
     REPLICA_GRACE_S,
+    SECOND_MESSAGE_BYTES,
     SECOND_MESSAGE_REQUESTS,
     TAKES_WHILE_DRAINING_S,
     WAITING_PER_CONCURRENCY,
@@ -118,6 +119,16 @@ async def test_many_waiting_requests_go_ahead_of_the_answer() -> None:
     for i in range(3 * SECOND_MESSAGE_REQUESTS):
         await arrive(coalescer, request(str(i)))
     assert [len(requests) for _, _, requests in harness.sent] == [1, SECOND_MESSAGE_REQUESTS]
+    assert len(harness.sent) == IN_FLIGHT_PER_REPLICA
+
+
+async def test_so_do_large_ones() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r1"))
+    size = SECOND_MESSAGE_BYTES // 4
+    for i in range(9):
+        await arrive(coalescer, replace(request(str(i)), body="x" * size))
+    assert [len(requests) for _, _, requests in harness.sent] == [1, 4]
     assert len(harness.sent) == IN_FLIGHT_PER_REPLICA
 
 
