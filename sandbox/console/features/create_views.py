@@ -24,7 +24,8 @@ from sandbox.features.models import OnlineTable
 
 Json = dict[str, Any]
 Mode = OnlineTable.Mode
-NEW_STORE = ""
+NEW_STORE = "+"
+"""No store's name can be this."""
 _FIELD_OF = (("timeseries_key", "timeseries_key"), ("change data feed", "mode"), ("store", "store"))
 """Words of a refusal -> the field beside which it stands; else it is the name."""
 
@@ -37,20 +38,18 @@ class OnlineCopyInput(forms.Form):
     mode = forms.ChoiceField(
         label="Sync mode", choices=[(mode.value, words[0]) for mode, words in MODES.items()], widget=forms.RadioSelect
     )
-    store = forms.ChoiceField(label="Online store", required=False)
+    store = forms.ChoiceField(label="Online store")
     new_store = forms.CharField(
         label="Name of the new store", required=False, max_length=63, widget=forms.TextInput(attrs=NO_HELP)
     )
-    capacity = forms.ChoiceField(
-        label="Its capacity", required=False, choices=[(each, each) for each in online_stores.CAPACITIES]
-    )
+    capacity = forms.ChoiceField(label="Its capacity", choices=[(each, each) for each in online_stores.CAPACITIES])
 
     def __init__(self, *args: Any, opened: Opened, publishes: bool, **kwargs: Any) -> None:
         detail = opened.row.table
         series = next(iter(detail.timeseries_columns), "")
         has_feed = has_change_feed(opened)
         kwargs["initial"] = {
-            "name": f"{opened.row.full_name}_online",
+            "name": _free_name(opened) if not publishes else f"{opened.row.full_name}_online",
             "timeseries_key": series,
             "mode": Mode.TRIGGERED if has_feed else Mode.SNAPSHOT,
         }
@@ -65,6 +64,7 @@ class OnlineCopyInput(forms.Form):
             choices = [] if series else [("", "None: one row for each key")]
             choices += [(name, name) for name in ([series] if series else detail.primary_key)]
             self.fields["timeseries_key"].choices = choices  # type: ignore[attr-defined]
+            self.fields["timeseries_key"].required = bool(series)
             for name in ("store", "new_store", "capacity"):
                 del self.fields[name]
 
@@ -78,6 +78,14 @@ class OnlineCopyInput(forms.Form):
         """Put the sentence of an operation beside the field that it is about."""
         beside = next((field for words, field in _FIELD_OF if words in message and field in self.fields), "name")
         self.add_error(beside, message)
+
+
+def _free_name(opened: Opened) -> str:
+    """The source's name with `_online`, and a number when that is taken."""
+    first = f"{opened.row.full_name}_online"
+    taken = OnlineTable.objects.filter(workspace=opened.row.workspace, full_name__startswith=first)
+    names = set(taken.values_list("full_name", flat=True))
+    return next(name for name in (first, *(f"{first}_{number}" for number in range(2, len(names) + 3))) if name not in names)
 
 
 def has_change_feed(opened: Opened) -> bool:
@@ -140,14 +148,17 @@ def _make(opened: Opened, given: Mapping[str, Any], publishes: bool) -> OnlineTa
     if not publishes:
         return online_tables.create_online_table(caller, name, opened.name, mode=mode, timeseries_key=given["timeseries_key"])
     with transaction.atomic():
-        store = given["store"] or online_stores.create_online_store(caller, given["new_store"], given["capacity"]).name
+        store = given["store"]
+        if store == NEW_STORE:
+            store = online_stores.create_online_store(caller, given["new_store"], given["capacity"]).name
         return online_tables.publish_table(caller, opened.name, store, name, mode)
 
 
 def _call(opened: Opened, typed: OnlineCopyInput, publishes: bool) -> list[Any]:
     name, mode = str(typed["name"].value() or ""), str(typed["mode"].value() or Mode.SNAPSHOT)
     if publishes:
-        store = str(typed["store"].value() or typed["new_store"].value() or "my-store")
+        chosen = str(typed["store"].value())
+        store = str(typed["new_store"].value() or "my-store") if chosen == NEW_STORE else chosen
         return code.publish(settings.SITE_URL, name, opened.row, store, mode)
     series = str(typed["timeseries_key"].value() or "")
     return code.create_online_table(settings.SITE_URL, name, opened.row, list(opened.row.table.primary_key), series, mode)

@@ -88,7 +88,7 @@ def test_it_works(page: Client) -> None:
     urls = {
         FEATURES: "main.default.customers_online",
         f"{TABLE_URL}features/": "Months with us",
-        f"{TABLE_URL}online/": "Create online table",
+        f"{TABLE_URL}online/": f'value="{CUSTOMERS_ONLINE}_2"',
         f"{TABLE_URL}publish/": "shop-store",
         ONLINE: "Up to date with the source",
         f"{ONLINE}delete/": "churn-by-key",
@@ -148,7 +148,7 @@ def test_publishing_makes_a_store_or_nothing(page: Client) -> None:
     asked = {
         "name": "main.default.customers_two",
         "mode": "SNAPSHOT",
-        "store": "",
+        "store": "+",
         "new_store": "second-store",
         "capacity": "CU_2",
     }
