@@ -15,8 +15,11 @@ import pydantic
 from mlflow.models import infer_signature
 from mlflow.pyfunc import load_model, scoring_server
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 SCHEMA, CODE = sys.argv[1], Path(sys.argv[2])
 KINDS = ("frame", "series", "array", "matrix", "list", "dict", "text", "dates", "missing", "temporary")
@@ -44,6 +47,19 @@ class Greeter(mlflow.pyfunc.PythonModel):
         return [f"{person.name} is {person.age + 1} soon" for person in model_input]
 
 
+def classifier_of(texts):
+    """Categorical and text columns: ONNX has no operator that takes texts apart as scikit-learn does."""
+    columns = ColumnTransformer(
+        [
+            ("plan", OneHotEncoder(handle_unknown="ignore"), ["plan"]),
+            ("words", TfidfVectorizer(), "comment"),
+            ("numbers", "passthrough", ["tenure"]),
+        ]
+    )
+    leaves = texts["comment"].str.contains("slow").map({True: "Yes", False: "No"})
+    return make_pipeline(columns, LogisticRegression()).fit(texts, leaves)
+
+
 def log(name, bodies, **options):
     log_model = options.pop("log_model", mlflow.pyfunc.log_model)
     with mlflow.start_run():
@@ -68,6 +84,8 @@ def main():
     records = {"dataframe_records": frame.to_dict("records")}
     numbers = pd.DataFrame({"a": [1.0, 2.0, 9.0], "b": [0.0, 1.0, 0.0]})
     thresholds = make_pipeline(FunctionTransformer(np.log1p), Threshold()).fit(numbers, ["No", "No", "Yes"])
+    comments = ["great service", "awful and slow", "it is ok", "so slow", "would stay", "slow, slow, slow"]
+    texts = pd.DataFrame({"plan": ["basic", "pro"] * 3, "comment": comments, "tenure": range(6)})
     people = {"inputs": [{"name": "Ada", "age": 36}]}
     found = {
         "kinds": log(
@@ -98,6 +116,20 @@ def main():
             sk_model=thresholds,
             serialization_format="cloudpickle",
             input_example=numbers,
+        ),
+        "words": log(
+            "words",
+            [
+                {"dataframe_records": texts.head(4).to_dict("records")},
+                {"dataframe_split": texts.tail(3).to_dict("split")},
+                {"dataframe_records": [{"plan": "unheard of", "comment": "é, nothing known", "tenure": 3}]},
+                {"dataframe_records": [{"plan": "pro", "tenure": 3}]},
+            ],
+            log_model=mlflow.sklearn.log_model,
+            sk_model=classifier_of(texts),
+            serialization_format="cloudpickle",
+            pyfunc_predict_fn="predict_proba",
+            input_example=texts.head(2),
         ),
         "greeter": log(
             "greeter",

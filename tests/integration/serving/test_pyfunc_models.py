@@ -17,7 +17,7 @@ from tests.stack import Stack, wait_for
 
 ENDPOINT = "pyfuncs"
 SECRET = "a-key-nobody-may-see"
-MODELS = ("kinds", "threshold", "greeter")
+MODELS = ("kinds", "threshold", "words", "greeter")
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def pyfuncs(stack: Stack, learner_token: str, sdk: Any, mlflows_answers: Any) ->
         )
         for name in MODELS
     ]
-    shares = (34, 33, 33)
+    shares = (25, 25, 25, 25)
     routes = [Route(served_model_name=name, traffic_percentage=share) for name, share in zip(MODELS, shares, strict=True)]
     config = EndpointCoreConfigInput(name=ENDPOINT, served_entities=entities, traffic_config=TrafficConfig(routes=routes))
     sdk.serving_endpoints.create(name=ENDPOINT, config=config)
