@@ -1,5 +1,6 @@
 """The feature engineering client against a running site: tables, training sets, models, scoring, publishing."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -86,6 +87,9 @@ def test_a_training_set_at_points_in_time(fe: FeatureEngineeringClient) -> None:
     rows = training.load_df()
     assert rows.columns == ["item", "price_then", "sold"]
     assert rows.toPandas()["price_then"].tolist() == [-1.0, 1.0, 2.0, -1.0]
+    made = fe.create_feature_spec(name="main.default.fe_prices_spec", features=[lookup], exclude_columns=["at"])
+    sources = {each["name"]: (each["source"], each["type"]) for each in json.loads(str(made.routine_definition))["columns"]}
+    assert sources == {"item": ("data", "string"), "at": ("data", "timestamp"), "price_then": ("lookup", "double")}
 
 
 def test_what_does_not_fit_together_is_named(fe: FeatureEngineeringClient) -> None:

@@ -194,7 +194,10 @@ class FeatureEngineeringClient:
         for each in features:
             if isinstance(each, FeatureLookup):
                 table = self._site.table(each.table_name)
-                data |= {ours: table.columns[theirs] for theirs, ours in zip(table.primary_keys, each.keys, strict=False)}
+                key = [name for name in table.primary_keys if not (each.timestamp and name == table.timeseries)]
+                data |= {ours: table.columns[theirs] for theirs, ours in zip(key, each.keys, strict=False)}
+                if each.timestamp:
+                    data.setdefault(each.timestamp, table.columns.get(table.timeseries, "timestamp"))
         found = {name for each in features if isinstance(each, FeatureLookup) for name in self._outputs(each)}
         for each in features:
             if not isinstance(each, FeatureLookup):
