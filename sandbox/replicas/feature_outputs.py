@@ -45,5 +45,8 @@ def _table(frame: Frame, columns: tuple[str, ...]) -> tuple[list[str], list[list
 
 def _dumped(value: Any) -> str:
     """NaN and Infinity stand there bare, as in predictions (measured, serving_semantics B2)."""
-    text = orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates: what a client sent need not be valid Unicode
+        return json.dumps(value)
     return json.dumps(value) if "null" in text else text

@@ -47,6 +47,15 @@ def test_functions_and_values_that_are_sent(store: redis.Redis) -> None:
     assert outputs(store, plan, records({"customer": 1, "spend": 30.0})) == [{"mean": 3.0}]
 
 
+def test_text_that_is_no_unicode_comes_back_and_harms_nobody(store: redis.Redis) -> None:
+    plan = replace(SPEC, inputs=("customer", "raw"), is_traced=True)
+    strange = records({"customer": 1, "raw": "\ud800"})
+    neighbour = records({"customer": 2, "raw": 1})
+    Lookups(plan, store, is_spec=True).complete([strange, neighbour])
+    assert json.loads(strange.answer.body) == {"outputs": [{"customer": 1, "raw": "\ud800"}]}
+    assert json.loads(neighbour.answer.body) == {"outputs": [{"customer": 2, "raw": 1}]}
+
+
 def test_what_is_traced_is_logged_and_not_sent(store: redis.Redis) -> None:
     request = records({"customer": 1, "raw": 0.5})
     Lookups(replace(PLAN, is_traced=True), store).complete([request])
