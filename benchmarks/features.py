@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from tests.stack import wait_for
 TABLE, HISTORY, MODEL = "main.default.bench_features", "main.default.bench_history", "main.default.bench_lookups"
 FUNCTION = "main.default.bench_ratio"
 BODY = "return None if a is None or b is None or b == 0 else a / b"
-CONCURRENCY, MESSAGE_REQUESTS, BATCH_ROWS, BATCHES, ROUNDS = 64, 64, 1_000, 20, 5
+CONCURRENCY, MESSAGE_REQUESTS, BATCH_ROWS, BATCHES, ROUNDS = 64, 64, 1_000, 50, 5
 _SPEC, _PLAIN = "looks-up", "is-sent-all"
 CLIENT = Path(__file__).resolve().parents[1] / "sandbox" / "client" / "src"
 
@@ -218,13 +219,13 @@ def _look_ups_against_sending(site: Site, predictions: list[Any], timing: drivin
         (scratch / f"{endpoint}.json").write_text(json.dumps(entries))
     for _ in range(ROUNDS):
         for endpoint in bodies:
-            cpu_s = _cpu_s(_processes(site))
+            before = _cpu_s(_processes(site))
             found = driving.drive(
                 ours.url(site, endpoint), scratch / f"{endpoint}.json", timing, token=site.token, concurrencies=(CONCURRENCY,)
             )
             rates[endpoint].append(found[str(CONCURRENCY)]["requests_per_s"])
             requests = rates[endpoint][-1] * (timing.duration_s + timing.warm_up_s)  # the warm-up takes processor time too
-            cpu_us[endpoint].append((_cpu_s(_processes(site)) - cpu_s) / requests * 1e6)
+            cpu_us[endpoint].append(_since_s(before, _processes(site)) / requests * 1e6)
     return {
         "share": round(statistics.median(b / a for a, b in zip(rates[_PLAIN], rates[_SPEC], strict=True)), 3),
         "sent_per_s": statistics.median(rates[_PLAIN]),
@@ -239,16 +240,18 @@ def _processes(site: Site) -> list[int]:
     return list(site.stack.running_processes())
 
 
-def _cpu_s(processes: Sequence[int]) -> float:
-    """Processor time, of user and kernel, that they have taken so far."""
-    total = 0
+def _cpu_s(processes: Sequence[int]) -> dict[int, float]:
+    """Processor time that each has taken so far: the kernel's clock of it, for the ticks in /proc are a sample."""
+    found = {}
     for process in processes:
-        try:
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
+        with suppress(OSError):  # it has ended
+            found[process] = time.clock_gettime((~process << 3) | 2)  # as clock_getcpuclockid(3) makes it
+    return found
+
+
+def _since_s(before: dict[int, float], processes: Sequence[int]) -> float:
+    """What they have taken since then; of those that ended meanwhile nothing is known."""
+    return sum(taken_s - before.get(process, 0.0) for process, taken_s in _cpu_s(processes).items())
 
 
 # --- one message ------------------------------------------------------------------------------------
@@ -269,23 +272,23 @@ def _asked(site: Site) -> int:
 
 
 def _function_us(site: Site) -> dict[str, float]:
-    """What a feature function adds for each row of BATCH_ROWS: elapsed time, and processor time, the interpreter's too."""
+    """What a feature function adds for each row of BATCH_ROWS: elapsed time, and processor time, the interpreter's too.
+
+    The least of many batches, with and without it: more than that is what else the machine does.
+    """
     plain, computing = _lookups(site), _lookups(site, with_function=True)
-    times: dict[str, list[float]] = {"elapsed": [], "cpu": []}
-    for _ in range(5):
-        without, with_it = (_timed(each) for each in (plain, computing))
-        times["elapsed"].append((with_it[0] - without[0]) / BATCH_ROWS * 1e6)
-        times["cpu"].append((with_it[1] - without[1]) / BATCH_ROWS * 1e6)
-    return {"elapsed": round(statistics.median(times["elapsed"]), 2), "cpu": round(statistics.mean(times["cpu"]), 2)}
+    _complete(computing, [BATCH_ROWS])  # the interpreter's process starts
+    without, with_it = zip(*((_timed(plain), _timed(computing)) for _ in range(BATCHES)), strict=True)
+    least = [[min(each) for each in zip(*times, strict=True)] for times in (without, with_it)]
+    elapsed_s, cpu_s = (more - less for less, more in zip(*least, strict=True))
+    return {"elapsed": round(elapsed_s / BATCH_ROWS * 1e6, 2), "cpu": round(cpu_s / BATCH_ROWS * 1e6, 2)}
 
 
 def _timed(lookups: Any) -> tuple[float, float]:
     """Elapsed and processor seconds of one batch."""
-    processes = [os.getpid(), *ours.descendants(os.getpid())]
-    cpu_s, started_s = _cpu_s(processes), time.perf_counter()
-    for _ in range(BATCHES):
-        _complete(lookups, [BATCH_ROWS])
-    return (time.perf_counter() - started_s) / BATCHES, (_cpu_s(processes) - cpu_s) / BATCHES
+    before, started_s = _cpu_s([os.getpid(), *ours.descendants(os.getpid())]), time.perf_counter()
+    _complete(lookups, [BATCH_ROWS])
+    return time.perf_counter() - started_s, _since_s(before, [os.getpid(), *ours.descendants(os.getpid())])
 
 
 def _lookups(site: Site, *, with_function: bool = False) -> Any:
