@@ -21,8 +21,6 @@ import redis
 from celery.signals import worker_ready, worker_shutdown
 from kombu import Queue
 from kombu.exceptions import OperationalError
-from kombu.transport import virtual
-from kombu.transport.redis import Channel as RedisChannel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -230,16 +228,6 @@ def report_failure(connection: Any, entity_id: str, replica_id: str, message: st
     send(CONTROL_REPLICA_CHANGED, (entity_id,), "control")
 
 
-class _Unacknowledged(virtual.Message):
-    """A message of a replica's own queue, which ends with its process: gateways send again what it had not answered, so the two
-    transactions that an acknowledgement costs per message (a third of the consumer's time) would buy nothing. Kombu does not
-    store such messages (no_ack), but Celery acknowledges them all the same.
-    """
-
-    def ack(self, multiple: bool = False) -> None:
-        self._state = "ACK"
-
-
 def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService | None = None) -> None:
     """Run this process as a replica until it is told to stop; never returns."""
     # no retries of redis-py's own: a transaction sent twice would log its requests twice
@@ -260,8 +248,8 @@ def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService |
         sys.exit(LOAD_FAILED_EXIT)
     queue = replica_queue(replica_id)
     read_predict_messages()
+    # the queue ends with its process and gateways send again what it had not answered, so acknowledgements would buy nothing
     app.conf.task_queues = [Queue(queue, no_ack=True)]
-    RedisChannel.Message = _Unacknowledged
     worker_main(queue, f"{replica_id}@{node}")
 
 
