@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,6 +34,14 @@ def quick_passwords() -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def live_server(live_server: Any) -> Any:
+    """Threads that serve kept-alive connections outlive the server; they may go on closing the database that they share with it."""
+    for connection in live_server.thread.connections_override.values():
+        connection.inc_thread_sharing()
+    return live_server
 
 
 @pytest.fixture(scope="session")
