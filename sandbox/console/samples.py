@@ -9,6 +9,9 @@ from sandbox.console.sql_code import sql_sample
 
 TOKEN_PLACE = "<your access token>"  # noqa: S105 - what the learner replaces
 
+_CLASSES = {"messages": "ChatMessage", "dataframe_split": "DataframeSplitInput"}
+"""Fields of a request that the SDK takes as objects of a class."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -48,10 +51,14 @@ def _curl(site_url: str, endpoint: str, body: dict[str, Any]) -> str:
 def _python(site_url: str, endpoint: str, body: dict[str, Any]) -> str:
     arguments = [f"name={endpoint!r}", *(f"{key}={_python_value(key, value)}" for key, value in body.items())]
     imports = "from databricks.sdk import WorkspaceClient\n"
-    if "messages" in body:
-        imports += "from databricks.sdk.service.serving import ChatMessage\n"
+    if needed := [name for key, name in _CLASSES.items() if key in body]:
+        imports += f"from databricks.sdk.service.serving import {', '.join(needed)}\n"
     calls = "".join(f"    {argument},\n" for argument in arguments)
-    result = "answer.predictions, answer.served_model_name" if not body.keys() & {"messages", "input"} else "answer.as_dict()"
+    result = (
+        "answer.predictions, answer.served_model_name"
+        if not body.keys() & {"messages", "input", "prompt"}
+        else "answer.as_dict()"
+    )
     return (
         f"{imports}\nw = WorkspaceClient(host={site_url!r}, token={TOKEN_PLACE!r})\n"
         f"answer = w.serving_endpoints.query(\n{calls})\nprint({result})"
@@ -61,9 +68,9 @@ def _python(site_url: str, endpoint: str, body: dict[str, Any]) -> str:
 def _python_value(key: str, value: Any) -> str:
     """The argument as the SDK wants it: messages and frames are classes there, the rest is plain."""
     if key == "messages":
-        return f"[ChatMessage.from_dict(message) for message in {value!r}]"
-    if key == "dataframe_split":
-        return f"DataframeSplitInput.from_dict({value!r})"
+        return f"[{_CLASSES[key]}.from_dict(message) for message in {value!r}]"
+    if key in _CLASSES:
+        return f"{_CLASSES[key]}.from_dict({value!r})"
     return repr(value)
 
 

@@ -2,9 +2,11 @@
 
 import json
 import shlex
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from databricks.sdk.service.serving import ServingEndpointsAPI
 
 from sandbox.console.samples import query_samples, quick_start
 
@@ -29,24 +31,28 @@ def test_a_query_in_every_language(task: str, body: dict[str, Any]) -> None:
     assert f"{HOST}/serving-endpoints/churn/invocations" in words
 
 
-def test_the_python_sample_calls_the_sdk_as_it_is() -> None:
-    """Run against the real client class, with the call itself recorded instead of sent."""
-    sent: dict[str, Any] = {}
-
-    class Endpoints:
-        def query(self, **arguments: Any) -> Any:
-            sent.update(arguments)
-            return type("Answer", (), {"as_dict": lambda self: {}, "predictions": [], "served_model_name": ""})()
-
-    body = BODIES[2][1]
-    code = {sample.label: sample.code for sample in query_samples(HOST, "chat", "llm/v1/chat", body)}["Python"]
+@pytest.mark.parametrize(("task", "body"), BODIES)
+def test_the_python_sample_calls_the_sdk_as_it_is(task: str, body: dict[str, Any]) -> None:
+    """Run against the real client's method, with the request itself recorded instead of sent."""
+    code = {sample.label: sample.code for sample in query_samples(HOST, "churn", task, body)}["Python"]
+    recorder = Recorder()
+    setup, _, call = code.partition("w = WorkspaceClient(")
     namespace: dict[str, Any] = {}
-    setup, _, call = code.partition("answer = ")
-    exec(setup.replace("w = WorkspaceClient(", "w = dict("), namespace)
-    namespace["w"] = type("Client", (), {"serving_endpoints": Endpoints()})()
-    exec(f"answer = {call}", namespace)
-    assert sent["name"] == "chat"
-    assert [message.as_dict() for message in sent["messages"]] == body["messages"]
+    exec(setup, namespace)
+    namespace["w"] = type("Client", (), {"serving_endpoints": ServingEndpointsAPI(recorder)})()
+    exec(call.partition("\n")[2], namespace)
+    assert recorder.sent == ("/serving-endpoints/churn/invocations", body)
+
+
+class Recorder:
+    """What the SDK's client sends with; answers with nothing."""
+
+    sent: tuple[str, Any] = ("", None)
+    _cfg = SimpleNamespace(workspace_id=None)
+
+    def do(self, method: str, path: str, *, body: Any = None, **others: Any) -> dict[str, Any]:
+        self.sent = (path, body)
+        return {}
 
 
 def test_quick_start_names_the_learners_host_and_compiles() -> None:
