@@ -38,7 +38,7 @@ def quick_passwords() -> None:
 
 @pytest.fixture(scope="session")
 def live_server(live_server: Any) -> Any:
-    """Threads that serve kept-alive connections outlive the server; they may go on closing the database that they share with it."""
+    """Threads that serve kept-alive connections outlive the server: they go on closing the database that they share with it."""
     for connection in live_server.thread.connections_override.values():
         connection.inc_thread_sharing()
     return live_server

@@ -25,6 +25,7 @@ class MlflowHttp:
     """A thread-safe client of one MLflow server. `workspace` is MLflow's name of the workspace, None for the server itself."""
 
     def __init__(self, socket: Path) -> None:
+        self._socket = socket
         self._http = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(socket), retries=1), base_url="http://mlflow", timeout=_TIMEOUT, trust_env=False
         )
@@ -35,7 +36,7 @@ class MlflowHttp:
     def is_ready(self) -> bool:
         """Whether the server answers; never raises."""
         try:
-            return self._http.get("/health", timeout=2.0).status_code == 200
+            return self._socket.exists() and self._http.get("/health", timeout=2.0).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -65,6 +66,8 @@ class MlflowHttp:
 
     def _send(self, workspace: str | None, method: str, path: str, **content: Any) -> httpx.Response:
         headers = {} if workspace is None else {WORKSPACE_HEADER: workspace}
+        if not self._socket.exists():  # httpcore leaves its own socket open when there is nothing to connect to
+            raise TemporarilyUnavailable(STARTING)
         try:
             response = self._http.request(method, path, headers=headers, **content)
         except httpx.TransportError as error:
