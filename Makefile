@@ -15,7 +15,7 @@ run: ## start the whole site (PORT, DATA_DIR, DATABASE_URL, REDIS_URL are read f
 	@trap : INT; $(PYTHON) deploy/prepare_venv.py --steps 5 && exec $(BIN)/python manage.py up --after-steps 2
 
 test: venv-dev ## all tests but those that drive a browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: venv-dev ## tests that need no running site
 	$(BIN)/python -m pytest tests/unit tests/test_layout.py tests/test_docs.py -q

@@ -113,6 +113,12 @@ def _registered_name(entity_name: str) -> str:
 
 
 def _check_entity_version(entity_name: str, entity_version: str) -> None:
+    name, at, alias = entity_name.partition("@")
+    if not entity_version and at:
+        raise InvalidParameterValue(
+            f"entity_name '{entity_name}' ends with an alias, which an endpoint does not follow. Give the name '{name}', and "
+            f"the version that '{alias}' stands for in entity_version."
+        )
     if not entity_version and entity_name.count(".") == 2:
         return  # perhaps a feature spec, which has none; `config_checks` looks
     if not entity_version:

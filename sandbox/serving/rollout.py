@@ -9,6 +9,7 @@ Nothing here waits. A build that ends, a replica that is ready or gone, and a ti
 import logging
 from datetime import timedelta
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -28,7 +29,7 @@ def reconcile(endpoint_id: str) -> None:
     """Do the next short steps of one endpoint: its rollout, the health of what it serves, the end of what it served."""
     try:
         _do_next_steps(endpoint_id)
-    except IntegrityError:
+    except (IntegrityError, ObjectDoesNotExist):
         if _load(endpoint_id) is not None:
             raise
         log.info("endpoint %s was deleted meanwhile", endpoint_id)

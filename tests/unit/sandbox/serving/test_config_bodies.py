@@ -90,6 +90,10 @@ def test_unknown_fields_and_nulls_are_ignored() -> None:
         ({"entity_name": None}, "needs entity_name"),
         ({"entity_name": "churn", "entity_version": None}, "entity_version is required for the model 'churn'."),
         ({"entity_version": "Champion"}, "entity_version 'Champion' is not a version number."),
+        (
+            {"entity_name": "main.default.churn@champion", "entity_version": None},
+            "Give the name 'main.default.churn', and the version that 'champion' stands for in entity_version.",
+        ),
         ({"workload_size": "Tiny"}, 'served_entities[0].workload_size: "Tiny" is not valid. Use Small, Medium, Large.'),
         ({"workload_type": "TPU"}, 'workload_type: "TPU" is not valid. Use CPU, CPU_MEDIUM'),
         ({"name": "a b"}, "The served entity name 'a b' is not valid"),
