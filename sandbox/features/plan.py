@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 _INTEGERS, _FLOATS = {"bigint", "int", "smallint", "tinyint"}, {"double", "float"}
+_ORDERED = ("key", "features", "arguments")
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,19 @@ class LookupPlan:
         return frozenset(table.online_table_id for table in self.tables)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON keeps it."""
-        return asdict(self)
+        """As JSON keeps it: mappings whose order matters as pairs, for PostgreSQL's `jsonb` sorts the names of an object."""
+        raw = asdict(self)
+        for each in (*raw["tables"], *raw["functions"]):
+            each.update({name: list(each[name].items()) for name in _ORDERED if name in each})
+        return raw
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Self:
         return cls(
             tuple(raw["inputs"]),
             raw["types"],
-            tuple(TableLookup(**each) for each in raw["tables"]),
-            tuple(FunctionCall(**each) for each in raw["functions"]),
+            tuple(TableLookup(**_mapped(each)) for each in raw["tables"]),
+            tuple(FunctionCall(**_mapped(each)) for each in raw["functions"]),
             bool(raw.get("is_traced")),
         )
 
@@ -96,6 +100,10 @@ class LookupPlan:
         computed = [f"{call.output} with {call.name}({', '.join(call.arguments.values())})" for call in self.functions]
         looked_up = f"Looks up {'; '.join(parts)}." if parts else ""
         return " ".join(filter(None, [looked_up, f"Computes {'; '.join(computed)}." if computed else ""]))
+
+
+def _mapped(raw: dict[str, Any]) -> dict[str, Any]:
+    return raw | {name: dict(raw[name]) for name in _ORDERED if name in raw}
 
 
 def misfit(table: TableLookup, key_columns: Iterable[str], columns: Mapping[str, str], types: Mapping[str, str]) -> str:

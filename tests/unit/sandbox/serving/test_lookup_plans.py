@@ -1,6 +1,7 @@
 """What an endpoint looks up is found when it is deployed, or the deployment fails with the documented sentence."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,8 @@ def test_a_spec_becomes_a_plan(ada: Caller, registry: Any, tmp_path: Path) -> No
     plan = find(ada)
     assert plan is not None
     assert LookupPlan.from_dict(plan.to_dict()) == plan
+    as_postgresql_keeps_it = json.loads(json.dumps(plan.to_dict(), sort_keys=True))
+    assert list(LookupPlan.from_dict(as_postgresql_keeps_it).functions[0].arguments) == ["total", "months"]
     [table], [call] = plan.tables, plan.functions
     assert (table.online_table_id, table.online_table, table.table) == (oldest.pk, ONLINE, TABLE)
     assert (table.key, table.features, table.defaults) == (
