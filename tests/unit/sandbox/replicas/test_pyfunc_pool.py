@@ -204,8 +204,11 @@ def test_the_end_of_the_zygote_is_survived(caller: Caller, service: PyfuncServic
     assert service._zygote is not None
     old = service._zygote.pid
     os.kill(old, signal.SIGKILL)
-    assert caller(80.0) == (200, {"predictions": [160.0]})
-    assert service._zygote.pid != old
+    answers = [caller(80.0)]
+    while service._zygote.pid == old:  # its runners die with it, but one may have answered before
+        answers.append(caller(80.0))
+    assert {status for status, _ in answers} == {200}
+    assert all(body == {"predictions": [160.0]} for _, body in answers)
 
 
 def test_runners_end_with_their_replica(caller: Caller, service: PyfuncService) -> None:
