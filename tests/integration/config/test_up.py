@@ -16,8 +16,6 @@ from tests.stack import ROOT, Stack, wait_for
 
 pytestmark = pytest.mark.stack
 PROCESSES = ["redis", "mlflow", "provider-simulator", "control", "node", "web"]
-SECOND_START_S = 10.0
-"""What a second start may take on an otherwise idle machine with two cores."""
 
 
 @pytest.fixture
@@ -41,12 +39,14 @@ def assert_nothing_is_left(site: Stack, within_s: float = 5.0) -> None:
     wait_for(lambda: not site.running_processes(), within_s, "processes were left", lambda: str(site.running_processes()))
 
 
-def test_it_starts_says_who_can_sign_in_and_stops_on_one_ctrl_c(site: Stack) -> None:
+def test_it_starts_stops_and_starts_again_whatever_ended_it(stack: Stack, site: Stack) -> None:
+    """One data directory all along, for the first start of each costs as much as many tests."""
     site.start()
     passwords = (site.data_dir / "first_sign_ins.txt").read_text().split()
     wait_for(lambda: "is ready: http" in site.output(), 5, "the address was not printed", site.output)
     assert all(word in site.output() for word in passwords)
     assert len(site.running_processes()) > len(PROCESSES)
+    assert_side_by_side(stack, site)
     assert site.stop(signal.SIGINT) == 0
     assert_nothing_is_left(site, within_s=0.5)
     assert "Traceback" not in site.output()
@@ -54,8 +54,25 @@ def test_it_starts_says_who_can_sign_in_and_stops_on_one_ctrl_c(site: Stack) -> 
     site.start()
     wait_for(lambda: site.output().count("is ready: http") == 2, 5, "the address was not printed", site.output)
     assert site.output().count(passwords[1]) == 1  # a password is printed on the first start only
+    site.kill_supervisor()
+    assert_nothing_is_left(site)
+    assert (site.data_dir / "run" / "redis.sock").exists()  # a leftover, as is the lock file
+    assert (site.data_dir / "lock").exists()
+
+    site.start()
+    assert site.health().json()["status"] == "ready"
     assert site.stop(signal.SIGTERM) == 0
     assert_nothing_is_left(site, within_s=0.5)
+
+
+def assert_side_by_side(one: Stack, other: Stack) -> None:
+    """Both answer, each its own people."""
+    assert other.health().status_code == one.health().status_code == 200
+    assert other.password("learner") != one.password("learner")
+    bearer = {"Authorization": f"Bearer {other.token('learner')}"}
+    path = "/api/2.0/serving-endpoints"
+    assert httpx.get(other.url + path, headers=bearer).status_code == 200
+    assert httpx.get(one.url + path, headers=bearer).status_code == 401
 
 
 def test_ctrl_c_while_it_starts_leaves_nothing(site: Stack) -> None:
@@ -66,16 +83,6 @@ def test_ctrl_c_while_it_starts_leaves_nothing(site: Stack) -> None:
         assert_nothing_is_left(site, within_s=0.5)
         assert "Traceback" not in site.output()
         (site.data_dir / "up.log").unlink()
-
-
-def test_kill_minus_9_of_the_supervisor_takes_all_with_it_and_the_next_start_is_clean(site: Stack) -> None:
-    site.start()
-    site.kill_supervisor()
-    assert_nothing_is_left(site)
-    assert (site.data_dir / "run" / "redis.sock").exists()  # a leftover, as is the lock file
-    assert (site.data_dir / "lock").exists()
-    site.start()
-    assert site.health().json()["status"] == "ready"
 
 
 def test_a_process_that_dies_is_restarted(stack: Stack) -> None:
@@ -136,17 +143,6 @@ def test_a_wrong_setting_is_one_sentence(site: Stack, name: str, value: str, sen
     assert sentence in said
     assert "Traceback" not in said
     assert "hush" not in said
-
-
-def test_two_sites_run_side_by_side(stack: Stack, site: Stack) -> None:
-    site.start()
-    assert site.health().status_code == stack.health().status_code == 200
-    assert site.password("learner") != stack.password("learner")
-    token = site.token("learner")
-    path = "/api/2.0/serving-endpoints"
-    bearer = {"Authorization": f"Bearer {token}"}
-    assert httpx.get(site.url + path, headers=bearer).status_code == 200
-    assert httpx.get(stack.url + path, headers=bearer).status_code == 401
 
 
 def test_a_second_instance_on_the_same_data_is_refused(stack: Stack) -> None:
