@@ -133,7 +133,7 @@ def stability_index(client: ProofClient, expected: Sequence[int], observed: Sequ
     """Population stability index of two binned distributions (percent of each bin), and sums that are mistaken for it."""
     pairs = ", ".join(f"({one / 100}, {other / 100})" for one, other in zip(expected, observed, strict=True))
     statement = (
-        "SELECT round(sum((o - e) * ln(o / e)), 3), round(sum(abs(o - e)), 3), round(sum(o * ln(o / e)), 3), "  # noqa: S608
+        "SELECT round(sum((o - e) * ln(o / e)), 3), round(sum(abs(o - e)), 3), round(sum(o * ln(o / e)), 3), "  # noqa: S608 - numbers only
         f"round(sum((o - e) * (o - e) / e), 3) FROM (VALUES {pairs}) AS bins(e, o)"
     )
     asked = client.http("POST", "/api/2.0/sql/statements", {"statement": statement, "warehouse_id": "sandbox"})

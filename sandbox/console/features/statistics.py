@@ -78,7 +78,7 @@ def statistics(caller: Caller, full_name: str, found: Snapshot, columns: Sequenc
 def _computed(caller: Caller, full_name: str, found: Snapshot, columns: Sequence[Column]) -> Iterator[FeatureStatistics]:
     sample = _sample(full_name, found.version, columns)
     selected = ", ".join(part for number, column in enumerate(columns) for part in _aggregates(number, column))
-    [totals] = run_statement(caller, f"{sample} SELECT count(*), {selected} FROM s", limits=PAGE_LIMITS).rows  # noqa: S608
+    [totals] = run_statement(caller, f"{sample} SELECT count(*), {selected} FROM s", limits=PAGE_LIMITS).rows  # noqa: S608 - names of our own
     rows = int(totals[0] or 0)
     facts = [totals[1 + 6 * number : 7 + 6 * number] for number in range(len(columns))]
     counted = [part for number, column in enumerate(columns) if (part := _counts(number, column, facts[number]))]
@@ -124,7 +124,7 @@ def _counts(number: int, column: Column, facts: Sequence[str | None]) -> str:
     if column.type_text.startswith(_NUMBERS) and (width := _width(least, most)):
         place = f"least(CAST(floor((CAST({name} AS DOUBLE) - {float(least)!r}) / {width!r}) AS INT), {BARS - 1})"
         is_number = f"{name} IS NOT NULL" + (f" AND NOT isnan({name})" if column.type_text in _FLOATS else "")
-        return f"(SELECT {number} AS f, CAST({place} AS STRING) AS v, count(*) AS n FROM s WHERE {is_number} GROUP BY v)"  # noqa: S608
+        return f"(SELECT {number} AS f, CAST({place} AS STRING) AS v, count(*) AS n FROM s WHERE {is_number} GROUP BY v)"  # noqa: S608 - names of our own
     text = f"substring(CAST({name} AS STRING), 1, {VALUE_CHARACTERS})"
     return (
         f"(SELECT {number} AS f, {text} AS v, count(*) AS n FROM s WHERE {name} IS NOT NULL "  # noqa: S608 - no name of a person's

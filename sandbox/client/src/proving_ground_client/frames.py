@@ -89,7 +89,7 @@ class Frame:
         if how not in _JOINS:
             raise ValueError(f"how='{how}' is not offered; use one of {', '.join(_JOINS)}.")
         keys = ", ".join(_double(name) for name in ([on] if isinstance(on, str) else on))
-        return self._asked(f"SELECT * FROM rows {_JOINS[how]} JOIN others USING ({keys})", others=other.toArrow())  # noqa: S608
+        return self._asked(f"SELECT * FROM rows {_JOINS[how]} JOIN others USING ({keys})", others=other.toArrow())  # noqa: S608 - quoted names and our own paths
 
     def show(self, n: int = 20) -> None:
         print(self.limit(n).toPandas().to_string(index=False))

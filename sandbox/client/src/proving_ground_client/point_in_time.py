@@ -76,11 +76,11 @@ def _query(names: Sequence[str], as_of: AsOf | None) -> str:
     one_each = f"SELECT {keys}, max(pos) AS pos FROM known GROUP BY {keys}"  # noqa: S608 - names of our own
     same = " AND ".join(f"d.{name} = f.{name}" for name in names)
     if as_of is None:
-        return f"SELECT f.pos FROM wanted d LEFT JOIN ({one_each}) f ON {same} ORDER BY d.r"  # noqa: S608
+        return f"SELECT f.pos FROM wanted d LEFT JOIN ({one_each}) f ON {same} ORDER BY d.r"  # noqa: S608 - names of our own
     pos = "f.pos"
     if as_of.lookback is not None:
         pos = f"CASE WHEN d.t - f.t <= {as_of.lookback // timedelta(microseconds=1)} THEN f.pos END AS pos"
-    return f"SELECT {pos} FROM wanted d ASOF LEFT JOIN ({one_each}) f ON {same} AND d.t >= f.t ORDER BY d.r"  # noqa: S608
+    return f"SELECT {pos} FROM wanted d ASOF LEFT JOIN ({one_each}) f ON {same} AND d.t >= f.t ORDER BY d.r"  # noqa: S608 - names of our own
 
 
 def _check_types(data: pa.Table, table: pa.Table, keys: Mapping[str, str]) -> None:

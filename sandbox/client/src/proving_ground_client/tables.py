@@ -76,7 +76,7 @@ def _take_in(site: Site, full_name: str, rows: pa.Table, *, keys: Sequence[str] 
         for path in paths:
             if insert:
                 listed = ", ".join(names)
-                statement = f"INSERT INTO {dotted(full_name)} ({listed}) SELECT {listed} FROM parquet.`{path}`"  # noqa: S608
+                statement = f"INSERT INTO {dotted(full_name)} ({listed}) SELECT {listed} FROM parquet.`{path}`"  # noqa: S608 - quoted names and our own paths
             else:
                 statement = _merge(full_name, path, names, [quoted(key) for key in keys])
             site.run(statement)
