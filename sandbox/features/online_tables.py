@@ -183,17 +183,18 @@ def _find(caller: Caller, full_name: str) -> OnlineTable:
     return found
 
 
-def _is_creator(caller: Caller, table: OnlineTable) -> bool:
+def is_creator(caller: Caller, table: OnlineTable) -> bool:
+    """By the names that mean this person and nobody else."""
     return table.created_by in members.names_of(caller.workspace, caller.user)
 
 
 def _require_owner(caller: Caller, table: OnlineTable) -> None:
-    if not caller.is_admin and not _is_creator(caller, table):
+    if not caller.is_admin and not is_creator(caller, table):
         raise PermissionDenied(f"Only its creator or an admin of the workspace may change online table '{table.full_name}'.")
 
 
 def _require_select(caller: Caller, table: OnlineTable) -> None:
-    if caller.is_admin or _is_creator(caller, table):
+    if caller.is_admin or is_creator(caller, table):
         return
     source = Securable.objects.filter(workspace=caller.workspace, pk=table.source_id).select_related("parent__parent").first()
     if source is None:

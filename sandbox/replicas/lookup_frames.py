@@ -126,7 +126,7 @@ class Frames:
 
 def sendable(values: list[Any]) -> list[Any]:
     """The values as JSON has words for them."""
-    return values if _PLAIN.issuperset(map(type, values)) else [_json(value) for value in values]
+    return values if _PLAIN.issuperset(map(type, values)) else [as_json(value) for value in values]
 
 
 def _is_plain(columns: list[list[Any]]) -> bool:
@@ -139,7 +139,8 @@ def _is_list_of(values: Any, kind: type) -> bool:
     return isinstance(values, list) and all(isinstance(value, kind) for value in values)
 
 
-def _json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """A value of a table as a client's JSON has it."""
     if isinstance(value, dt.datetime | dt.date):
         return value.isoformat()
     if isinstance(value, Decimal):
@@ -147,7 +148,7 @@ def _json(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, dict):
-        return {key: _json(each) for key, each in value.items()}
+        return {key: as_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(each) for each in value]
+        return [as_json(each) for each in value]
     return value

@@ -20,7 +20,6 @@ from sandbox.features import online_tables
 from sandbox.features.models import OnlineTable, Sync
 from sandbox.serving.models import ServedEntity
 from sandbox.workspaces.members import Caller
-from sandbox.workspaces.operations import person
 
 MODES = {
     OnlineTable.Mode.SNAPSHOT: (
@@ -134,7 +133,7 @@ def find_copy(caller: Caller, full_name: str) -> Copy:
 
 def may_change(caller: Caller, table: OnlineTable) -> bool:
     """Sync now and delete: its creator and admins."""
-    return caller.is_admin or table.created_by == person(caller.user)
+    return caller.is_admin or online_tables.is_creator(caller, table)
 
 
 def source_of(table: OnlineTable) -> Source:

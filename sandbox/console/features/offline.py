@@ -1,10 +1,8 @@
 """Features as score_batch reads them: from the Delta table as it is now, by the site's SQL, as the person who asks."""
 
-import base64
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +11,7 @@ from sandbox.catalog import securables, table_rows
 from sandbox.catalog.models import SecurableType
 from sandbox.console.catalog.code import sql_name
 from sandbox.features.plan import LookupPlan, TableLookup
+from sandbox.replicas.lookup_frames import as_json
 from sandbox.sql.job import ParameterValue
 from sandbox.sql.limits import PAGE_LIMITS, SqlFailed
 from sandbox.sql.run import run_statement
@@ -36,7 +35,7 @@ def first_keys(caller: Caller, table: TableLookup, count: int) -> list[Json]:
     """Keys of the table's first rows, by the names of the request's columns. Raises SqlFailed."""
     names = ", ".join(map(quoted, table.key))
     sql = f"SELECT DISTINCT {names} FROM {sql_name(table.table)} ORDER BY {names} LIMIT {count}"  # noqa: S608 - quoted names
-    return [{table.key[theirs]: sendable(value) for theirs, value in row.items()} for row in _rows(caller, sql, ())]
+    return [{table.key[theirs]: as_json(value) for theirs, value in row.items()} for row in _rows(caller, sql, ())]
 
 
 def records(caller: Caller, plan: LookupPlan, count: int, constants: Json) -> list[Json]:
@@ -70,24 +69,11 @@ def offline_features(caller: Caller, table: TableLookup, lookback_s: float | Non
     )
     by_key: dict[tuple[Any, ...], list[Json]] = {}
     for row in _rows(caller, sql, parameters):
-        by_key.setdefault(tuple(str(sendable(row[theirs])) for theirs in table.key), []).append(row)
+        by_key.setdefault(tuple(str(as_json(row[theirs])) for theirs in table.key), []).append(row)
     chosen = [
         _latest(by_key.get(tuple(str(record[ours]) for ours in table.key.values()), []), series, lookback_s) for record in asked
     ]
     return Offline(table.table, found.version, tuple(row for row, _ in chosen), tuple(why for _, why in chosen))
-
-
-def sendable(value: Any) -> Any:
-    """As a client's JSON has it."""
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, list | tuple):
-        return [sendable(each) for each in value]
-    return {key: sendable(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def quoted(name: str) -> str:

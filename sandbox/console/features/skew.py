@@ -7,13 +7,14 @@ from typing import Any
 from sandbox.catalog import functions, securables
 from sandbox.catalog.models import SecurableType
 from sandbox.console.features import lookup_trial
-from sandbox.console.features.offline import Offline, offline_features, sendable
+from sandbox.console.features.offline import Offline, offline_features
 from sandbox.console.loopback import invoke
 from sandbox.errors import ApiError
 from sandbox.features.models import OnlineTable
 from sandbox.features.plan import FunctionCall, LookupPlan
 from sandbox.features.spec import FeatureSpec, SpecError
 from sandbox.registry import store
+from sandbox.replicas.lookup_frames import as_json
 from sandbox.serving.models import ServedEntity
 from sandbox.workspaces.members import Caller
 
@@ -161,7 +162,7 @@ def _with_features(plan: LookupPlan, sources: Sequence[Offline], record: Json, a
     for table, source in zip(plan.tables, sources, strict=True):
         row = source.rows[at]
         for feature, name in table.features.items():
-            found[name] = sendable(table.defaults.get(name) if row is None else row[feature])
+            found[name] = as_json(table.defaults.get(name) if row is None else row[feature])
     return found
 
 
@@ -234,13 +235,13 @@ def _differences(
     names = set[str]()
     for table, source in zip(plan.tables, sources, strict=True):
         for name in table.features.values():
-            there, here = table_row[name], sendable(found.get(name))
+            there, here = table_row[name], as_json(found.get(name))
             if not same(there, here):
                 names.add(name)
                 why = _why(source, at, table.online_table_id)
                 differing.append(Difference(name, lookup_trial.shown_value(there), lookup_trial.shown_value(here), why))
     for call in plan.functions:
-        there, here = offline.get(call.output), sendable(found.get(call.output))
+        there, here = offline.get(call.output), as_json(found.get(call.output))
         if not same(there, here):
             from_others = sorted(names.intersection(call.arguments.values()))
             names.add(call.output)

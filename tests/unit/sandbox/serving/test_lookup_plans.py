@@ -201,15 +201,15 @@ def test_an_endpoint_waits_for_the_first_rows(ada: Caller, registry: Any, tmp_pa
     assert node.started() == [ServedEntity.objects.get(config__endpoint=endpoint).id]
 
 
-def test_who_may_not_read_a_table_cannot_let_an_endpoint_do_it(ada: Caller, registry: Any, tmp_path: Path) -> None:
-    register(registry, tmp_path / "model")
+def needs_all_of(ada: Caller, body: Any, served: tuple[SecurableType, str, str]) -> None:
+    """Somebody else is refused until the last privilege is granted."""
     user = User.objects.create(username="bob", email="bob@example.org")
     members.add_member(ada.workspace, "bob")
-    bob, config = Caller(ada.workspace, user), read_config(CONFIG)
+    bob, config = Caller(ada.workspace, user), read_config(body)
     for kind, name, privilege in (
         (SecurableType.CATALOG, "main", "USE_CATALOG"),
         (SecurableType.SCHEMA, "main.default", "USE_SCHEMA"),
-        (SecurableType.MODEL, MODEL, "EXECUTE"),
+        served,
         (SecurableType.TABLE, TABLE, "SELECT"),
         (SecurableType.FUNCTION, "main.default.mean", "EXECUTE"),
     ):
@@ -217,6 +217,11 @@ def test_who_may_not_read_a_table_cannot_let_an_endpoint_do_it(ada: Caller, regi
             access.check_config(bob, config)
         grants.change(ada, securables.find(ada.workspace, kind, name), {"bob@example.org": [privilege]}, {})
     access.check_config(bob, config)
+
+
+def test_who_may_not_read_a_table_cannot_let_an_endpoint_do_it(ada: Caller, registry: Any, tmp_path: Path) -> None:
+    register(registry, tmp_path / "model")
+    needs_all_of(ada, CONFIG, (SecurableType.MODEL, MODEL, "EXECUTE"))
     assert operations.list_endpoints(ada.workspace) == []
 
 
@@ -279,20 +284,7 @@ def test_a_version_and_its_absence_are_checked(ada: Caller, registry: Any, tmp_p
 
 def test_serving_a_spec_needs_execute_on_it_and_select_on_its_tables(ada: Caller) -> None:
     make_spec(ada)
-    user = User.objects.create(username="bob", email="bob@example.org")
-    members.add_member(ada.workspace, "bob")
-    bob, config = Caller(ada.workspace, user), read_config(SPEC_CONFIG)
-    for kind, name, privilege in (
-        (SecurableType.CATALOG, "main", "USE_CATALOG"),
-        (SecurableType.SCHEMA, "main.default", "USE_SCHEMA"),
-        (SecurableType.FUNCTION, SPEC_NAME, "EXECUTE"),
-        (SecurableType.TABLE, TABLE, "SELECT"),
-        (SecurableType.FUNCTION, "main.default.mean", "EXECUTE"),
-    ):
-        with pytest.raises(PermissionDenied):
-            access.check_config(bob, config)
-        grants.change(ada, securables.find(ada.workspace, kind, name), {"bob@example.org": [privilege]}, {})
-    access.check_config(bob, config)
+    needs_all_of(ada, SPEC_CONFIG, (SecurableType.FUNCTION, SPEC_NAME, "EXECUTE"))
 
 
 def test_a_column_that_changed_its_type_cannot_be_deployed(ada: Caller, registry: Any, tmp_path: Path) -> None:
