@@ -30,9 +30,6 @@ def install_models(workspace_id: str) -> list[tuple[str, str]]:
     """Register every example that the workspace does not have yet; returns (name, version) of what is new.
 
     An alias marks what has been installed, so that doing it again does nothing.
-
-    Raises:
-        TemporarilyUnavailable: the registry does not answer.
     """
     installed = []
     for example in EXAMPLES:

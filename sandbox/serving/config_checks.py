@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist, TemporarilyUnavailable
+from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist
 from sandbox.serving import lookup_plans, model_builds
 from sandbox.serving.inputs import ConfigInput, EntityInput
 from sandbox.serving.models import Endpoint, EndpointKind, ModelBuild
@@ -10,14 +10,11 @@ from sandbox.workspaces.models import Workspace
 from sandbox.workspaces.secret_store import REFERENCE, resolve
 
 Builds = dict[str, ModelBuild]
-"""By served entity name; an entity that is not in it has its build opened by the rollout."""
+"""By served entity name; external models and feature specs have none."""
 
 
 def find_builds(workspace: Workspace, asked: ConfigInput) -> Builds:
-    """What only a look into the workspace can tell: that the models and the secrets are there.
-
-    A registry that is away is no reason to refuse: the rollout asks it again.
-    """
+    """What only a look into the workspace can tell: that the models and the secrets are there."""
     builds: Builds = {}
     for entity in asked.entities:
         if entity.external_model:
@@ -37,8 +34,6 @@ def find_builds(workspace: Workspace, asked: ConfigInput) -> Builds:
             raise ResourceDoesNotExist(
                 f"Model '{entity.entity_name}' version {entity.entity_version} does not exist in this workspace. {error.message}"
             ) from error
-        except TemporarilyUnavailable:
-            continue
     return builds
 
 

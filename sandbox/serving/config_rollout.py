@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from sandbox import live
 from sandbox.connections import redis_client
-from sandbox.errors import ApiError, TemporarilyUnavailable
+from sandbox.errors import ApiError
 from sandbox.serving import compute, events, lineage, lookup_plans, model_builds, nodes, snapshot
 from sandbox.serving.entity_environment import is_feature_tracing_on
 from sandbox.serving.entity_steps import keep_running, move, say
@@ -77,9 +77,6 @@ def _is_built(endpoint: Endpoint, entity: ServedEntity) -> bool:
         return True
     try:
         build = entity.build or _open_build(endpoint, entity)
-    except TemporarilyUnavailable as error:
-        say(entity, error.message)
-        return False
     except ApiError as error:
         move(entity, Deployment.FAILED, error.message)
         return False

@@ -4,7 +4,6 @@ A build can kill its process (finding G of the reliability notes: Celery would r
 counted in the database before anything of the model is touched, and the third death ends it.
 """
 
-import logging
 import shutil
 import threading
 from collections.abc import Iterator
@@ -19,14 +18,12 @@ from django.utils import timezone
 
 from sandbox.builds.operations import BuildFailed, BuiltModel, build_model
 from sandbox.control_queue import enqueue
-from sandbox.errors import ApiError, TemporarilyUnavailable
+from sandbox.errors import ApiError
 from sandbox.registry import store
 from sandbox.serving import events
 from sandbox.serving.control_queue import BUILD
 from sandbox.serving.models import BuildStatus, Deployment, ModelBuild, ServedEntity
 from sandbox.workspaces.models import Workspace
-
-log = logging.getLogger(__name__)
 
 MAX_DELIVERIES = 3
 BUILDS_AT_ONCE = 2
@@ -37,7 +34,6 @@ SOURCE_CHARACTERS = 500
 """As many as the column takes; the registry takes longer ones."""
 QUEUED_FOR = timedelta(seconds=10)
 """A waiting build is sent to the queue again after this long."""
-REGISTRY_PAUSE = timedelta(seconds=2)
 QUARANTINED = (
     "Building the model was given up: {deliveries} times the process that did it ended without an answer. "
     "Register a new version of the model."
@@ -48,7 +44,7 @@ BUILT_MESSAGE = "Container image creation finished successfully."
 def find_or_open(workspace: Workspace, entity_name: str, entity_version: str) -> ModelBuild:
     """The build of the version as the registry has it now; a build that failed earlier may try again.
 
-    Raises ResourceDoesNotExist (no such version in this workspace) and TemporarilyUnavailable (no registry now).
+    Raises ResourceDoesNotExist (no such version in this workspace) and InvalidState (a version that is not READY).
     """
     version = store.get_version(workspace.id, entity_name, entity_version)
     build, is_new = ModelBuild.objects.get_or_create(
@@ -91,9 +87,6 @@ def run(build_id: str) -> list[str]:
     try:
         with _lease_renewed(build), _directory(build) as directory:
             built = _build(build, directory)
-    except TemporarilyUnavailable as error:
-        _release(build, error.message)
-        return []
     except BuildFailed as failure:
         _finish(build, status=BuildStatus.FAILED, message=failure.message, log=failure.log)
     except ApiError as error:
@@ -133,12 +126,6 @@ def _build(build: ModelBuild, directory: Path) -> BuiltModel:
     version = store.get_version(build.workspace_id, build.entity_name, build.entity_version)
     store.fetch_artifacts(build.workspace_id, version, directory)
     return build_model(directory)
-
-
-def _release(build: ModelBuild, message: str) -> None:
-    """The registry is away: that try does not count."""
-    log.info("build %s waits for the registry: %s", build.id, message)
-    _mine(build).update(status=BuildStatus.WAITING, deliveries=F("deliveries") - 1, lease_until=timezone.now() + REGISTRY_PAUSE)
 
 
 def _give_back(build: ModelBuild) -> None:
