@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,8 +35,8 @@ bursts queue and more is refused, not how much; a model that answers in millisec
 MAX_WAITING_BYTES = 256 * 1024 * 1024
 MIN_SHARE_REQUESTS = 8
 """Fewer are not split between replicas: each message has its cost."""
-MAX_ATTEMPTS = 2
-"""A request whose replica died is sent once more; twice lost, it is answered with an error."""
+MAX_DEATHS_ALONE = 3
+"""So many replicas may die while a request is all that they hold; then it is taken for the cause, and answered with an error."""
 WAKE_AGAIN_S = 3.0
 REPLICA_GRACE_S = 5.0
 TAKES_WHILE_DRAINING_S = 1.0
@@ -44,6 +44,10 @@ TAKES_WHILE_DRAINING_S = 1.0
 may work on what it has for minutes."""
 TOO_MANY = "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity."
 """[model-serving-debug page]"""
+KILLS_REPLICAS = (
+    f"The request was given up: {MAX_DEATHS_ALONE} replicas died while it was all that they held. Check what this input does; the "
+    "endpoint's events say more."
+)
 CHOOSE_AGAIN = Answer(0, b"")
 """Not an answer: the served entity has gone since it was drawn."""
 
@@ -62,7 +66,10 @@ class Request:
     """On time.time()'s clock, because the replica reads it too."""
     future: asyncio.Future[Answer]
     endpoint_name: str = ""
-    attempts: int = 0
+    was_lost: bool = False
+    """A replica died while it held this request; from then on it shares no message, so that it takes nobody with it."""
+    deaths_alone: int = 0
+    """Replicas that died while this request was all that they held."""
     content_type: str = ""
     """Empty for JSON."""
 
@@ -78,6 +85,8 @@ class Message:
     message_id: str
     replica_id: str
     requests: list[Request]
+    places: int = 1
+    """How many of the replica's places it takes up."""
 
 
 class Redis503(Exception):
@@ -177,6 +186,8 @@ class Coalescer:
         """How many messages may be out to one replica now. One of a pyfunc model computes several requests side by side."""
         if self._is_one_by_one:
             return PYFUNC_PLACES
+        if self.waiting and self.waiting[0].was_lost:
+            return 1
         is_much = len(self.waiting) >= SECOND_MESSAGE_REQUESTS or self.waiting_bytes >= SECOND_MESSAGE_BYTES
         return IN_FLIGHT_PER_REPLICA if is_much else 1
 
@@ -199,25 +210,28 @@ class Coalescer:
             size += len(self.waiting[0].body)
             if taken and size > MAX_MESSAGE_BYTES:
                 break
+            if taken and self.waiting[0].was_lost:
+                break
             request = self.waiting.popleft()
             self.waiting_bytes -= len(request.body)
             if not request.future.done():
                 taken.append(request)
+            if request.was_lost:
+                break
         return taken
 
     def _send(self, replica: live.LiveReplica, requests: list[Request]) -> None:
         if not requests:
             return
         message_id = f"{self.entity.entity_id}.{next(self._ids)}"
-        for request in requests:
-            request.attempts += 1
+        places = IN_FLIGHT_PER_REPLICA if requests[0].was_lost and not self._is_one_by_one else 1
         try:
             self.wires.send(replica, message_id, [request.wire() for request in requests], self.entity.name)
         except Redis503:
             _refuse(requests)
             return
-        self.in_flight[message_id] = Message(message_id, replica.replica_id, requests)
-        self._loads[replica.replica_id] = self._loads.get(replica.replica_id, 0) + 1
+        self.in_flight[message_id] = Message(message_id, replica.replica_id, requests, places)
+        self._loads[replica.replica_id] = self._loads.get(replica.replica_id, 0) + places
 
     def answered(self, message_id: str, answers: list[tuple[int, str]]) -> None:
         """A replica's reply: one (status, body) for each request of the message, in order."""
@@ -237,7 +251,7 @@ class Coalescer:
     def _forget(self, message_id: str) -> Message | None:
         message = self.in_flight.pop(message_id, None)
         if message is not None:
-            left = self._loads.get(message.replica_id, 1) - 1
+            left = self._loads.get(message.replica_id, 0) - message.places
             if left > 0:
                 self._loads[message.replica_id] = left
             else:
@@ -288,22 +302,24 @@ class Coalescer:
     async def _recover_lost(self) -> None:
         """Queue again what a dead replica had not answered (its commit key tells)."""
         lost = [message for message in self.in_flight.values() if message.replica_id not in self.replicas]
+        held = Counter(message.replica_id for message in lost)
         for message in lost:
             if await self.wires.committed(message.message_id):
                 continue  # answered and captured; the reply is on its way to us
-            if self._forget(message.message_id) is None:
-                continue
-            for request in reversed(message.requests):
-                if request.attempts >= MAX_ATTEMPTS:
-                    _resolve(
-                        request,
-                        error_answer(
-                            InternalError("The replica died twice while it held this request. See the endpoint's events.")
-                        ),
-                    )
-                elif not request.future.done():
-                    self.waiting.appendleft(request)
-                    self.waiting_bytes += len(request.body)
+            if self._forget(message.message_id) is not None:
+                was_alone = len(message.requests) == held[message.replica_id] == 1
+                for request in reversed(message.requests):
+                    self._queue_again(request, was_alone=was_alone)
+
+    def _queue_again(self, request: Request, *, was_alone: bool) -> None:
+        """Put what a dead replica held at the head of the queue; what died with too many on its own is given up."""
+        request.was_lost = True
+        request.deaths_alone += was_alone
+        if request.deaths_alone >= MAX_DEATHS_ALONE:
+            _resolve(request, error_answer(InternalError(KILLS_REPLICAS)))
+        elif not request.future.done():
+            self.waiting.appendleft(request)
+            self.waiting_bytes += len(request.body)
 
     def _fail_waiting(self, reason: bytes) -> None:
         answer = error_answer(

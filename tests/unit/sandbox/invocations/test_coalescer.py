@@ -1,6 +1,7 @@
 """Coalescing: what goes out when, who gets which answer, and what happens when a replica dies."""
 
 import asyncio
+import itertools
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from sandbox import live
 from sandbox.invocations.coalescer import (
     CHOOSE_AGAIN,
     IN_FLIGHT_PER_REPLICA,
+    MAX_DEATHS_ALONE,
     MAX_MESSAGE_REQUESTS,
     MAX_WAITING_BYTES,
     REPLICA_GRACE_S,
@@ -187,16 +189,49 @@ async def test_what_the_dead_replica_had_committed_is_not_computed_twice() -> No
     assert item.future.result().body == b"computed before it died"
 
 
-async def test_a_request_that_lost_two_replicas_is_answered_with_an_error() -> None:
+async def test_a_request_that_kills_replicas_alone_is_given_up_and_nobody_else() -> None:
     harness = Harness()
-    coalescer = await ready(harness, replica("r1"))
-    item = request("a")
-    await arrive(coalescer, item)
-    for survivor in ("r2", "r3"):
-        harness.replicas_now = {survivor: replica(survivor)}
+    coalescer = await ready(harness)
+    items = {name: request(name) for name in ("before", "killer", "after")}
+    for item in items.values():
+        await arrive(coalescer, item)
+    replicas = itertools.count()
+
+    async def live_on() -> None:
+        name = f"r{next(replicas)}"
+        harness.replicas_now = {name: replica(name)}
         await coalescer.refresh()
-    assert item.future.result().status == 500
-    assert orjson.loads(item.future.result().body)["error_code"] == "INTERNAL_ERROR"
+
+    await live_on()
+    deaths = 0
+    while not all(item.future.done() for item in items.values()):
+        _, message_id, requests = harness.sent[-1]
+        if any(each[0] == "killer" for each in requests):
+            deaths += 1
+            await live_on()
+        else:
+            coalescer.answered(message_id, [(200, each[0]) for each in requests])
+    assert deaths == 1 + MAX_DEATHS_ALONE
+    assert [items[name].future.result().body for name in ("before", "after")] == [b"before", b"after"]
+    given_up = items["killer"].future.result()
+    assert (given_up.status, orjson.loads(given_up.body)["error_code"]) == (500, "INTERNAL_ERROR")
+
+
+async def test_replicas_that_are_killed_again_and_again_cost_no_request_its_answer() -> None:
+    harness = Harness()
+    coalescer = await ready(harness, replica("r0"), replica("s0"))
+    items = [request(str(i)) for i in range(100)]
+    for item in items:
+        await arrive(coalescer, item)
+    for number in range(1, 20):
+        harness.replicas_now = {name: replica(name) for name in (f"r{number}", f"s{number}")}
+        await coalescer.refresh()
+        _, message_id, requests = harness.sent[-1]
+        coalescer.answered(message_id, [(200, each[0]) for each in requests])
+    while coalescer.in_flight:
+        message_id, message = next(iter(coalescer.in_flight.items()))
+        coalescer.answered(message_id, [(200, each.request_id) for each in message.requests])
+    assert [item.future.result().body.decode() for item in items] == [str(i) for i in range(100)]
 
 
 async def test_an_entity_that_cannot_start_answers_with_the_reason() -> None:
