@@ -1,6 +1,7 @@
-"""Forests in machine code that is compiled here: a third of ONNX Runtime's time for many rows; the only importer of numba.
+"""Forests in machine code that is compiled here: an eighth of ONNX Runtime's time for many rows; the only importer of numba.
 
-Sixteen rows go down a tree side by side, so that the processor has something to do while one waits for its next node.
+Eight rows go down a tree side by side, so that the processor has something to do while one waits for its next node; and a tree
+is used for all rows before the next one, so that it stays in the processor's first cache.
 """
 
 import zlib
@@ -12,22 +13,26 @@ import numpy as np
 from sandbox.builds.forest_arrays import Array, ForestArrays
 
 CHECKED_ROWS = 64
+SIDE_BY_SIDE = 8
+"""The number of rows that `_count` is given is a multiple of it."""
 
 
-@numba.njit("void(f4[:, ::1], f4[::1], i4[::1], i4[::1], f8[:, ::1], i4[::1], i4[::1], f8[:, ::1])", nogil=True)
+# places are unsigned, because numba asks of every signed one whether it counts from the end: most of the time otherwise
+@numba.njit("void(f4[:, ::1], f4[::1], u4[::1], u4[::1], f8[:, ::1], u4[::1], u4[::1], f8[:, ::1])", nogil=True)
 def _count(rows, thresholds, features, children, values, roots, depths, votes):  # type: ignore[no-untyped-def]  # compiled
-    places = np.empty(16, np.int32)
-    for first in range(0, len(rows), 16):
-        count = min(16, len(rows) - first)
-        for tree in range(len(roots)):
-            for i in range(count):
+    places = np.empty(SIDE_BY_SIDE, np.uint64)
+    lanes, targets = np.uint64(SIDE_BY_SIDE), np.uint64(values.shape[1])
+    for tree in range(len(roots)):
+        for first in range(np.uint64(0), np.uint64(rows.shape[0]), lanes):
+            for i in range(lanes):
                 places[i] = roots[tree]
             for _ in range(depths[tree]):
-                for i in range(count):
+                for i in range(lanes):
                     place = places[i]
-                    places[i] = children[place] + (not rows[first + i, features[place]] <= thresholds[place])
-            for i in range(count):
-                for target in range(values.shape[1]):
+                    is_right = not rows[first + i, features[place]] <= thresholds[place]
+                    places[i] = np.uint64(children[place]) + np.uint64(is_right)
+            for i in range(lanes):
+                for target in range(targets):
                     votes[first + i, target] += values[places[i], target]
 
 
@@ -36,23 +41,31 @@ class Forest:
 
     def __init__(self, arrays: ForestArrays, answers_doubles: bool) -> None:
         self._arrays = arrays
+        integers = (arrays.features, arrays.children, arrays.roots, arrays.depths)
+        self._features, self._children, self._roots, self._depths = (each.view(np.uint32) for each in integers)
         numbers = all(isinstance(each, int) for each in arrays.classes)
         self._classes = np.array(arrays.classes, dtype=np.int64 if numbers else object)
         self._type = np.float64 if answers_doubles else np.float32
 
     def predict(self, matrix: Array) -> Array | None:
         """Labels (rows,) or probabilities (rows, classes) of a matrix of floats or doubles; None when it has gaps."""
+        rows = np.zeros((-(-len(matrix) // SIDE_BY_SIDE) * SIDE_BY_SIDE, matrix.shape[1]), dtype=np.float32)
         with np.errstate(over="ignore"):
-            rows = np.ascontiguousarray(matrix, dtype=np.float32)
+            rows[: len(matrix)] = matrix
         if np.isnan(rows).any():
             return None
-        a = self._arrays
-        votes = np.zeros((len(rows), len(self._classes)))
-        _count(rows, a.thresholds, a.features, a.children, a.values, a.roots, a.depths, votes)
-        if not a.gives_probabilities:
+        votes = self._votes(rows)[: len(matrix)]
+        if not self._arrays.gives_probabilities:
             return self._classes[votes.argmax(axis=1)]  # type: ignore[no-any-return]  # NumPy says Any
         # ONNX Runtime hands the sums over as floats
-        return (votes.astype(np.float32).astype(np.float64) / len(a.roots)).astype(self._type)
+        return (votes.astype(np.float32).astype(np.float64) / len(self._roots)).astype(self._type)
+
+    def _votes(self, rows: Array) -> Array:
+        """The sums of the leaves' values (rows, classes)."""
+        thresholds, values = self._arrays.thresholds, self._arrays.values
+        votes = np.zeros((len(rows), len(self._classes)))
+        _count(rows, thresholds, self._features, self._children, values, self._roots, self._depths, votes)
+        return votes
 
     def agrees_with(self, answer: Any, dtype: str) -> bool:
         """Whether `answer`, a function of a matrix, says the same to rows that lie on the thresholds."""
