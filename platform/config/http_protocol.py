@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds on a request's head, of which uvicorn has none with httptools, and answers in one piece."""
+"""uvicorn's HTTP protocol with bounds on a request's head, answers in one piece, and closing that does not lose the answer."""
 
 import asyncio
 import functools
@@ -6,6 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from config.lingering import LingeringTransport
 from sandbox.asgi_io import WHOLE_ANSWER, HeaderList
 
 HEAD_TIMEOUT_S = 10.0
@@ -17,17 +18,27 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """A head that comes whole, as nearly all do, costs two comparisons."""
+    """A head that comes whole, as nearly all do, costs two comparisons.
 
+    A body may be refused before its end. Then the rest is thrown away in the bounds of `config.lingering`, whether the connection
+    is closed or goes on with the next request.
+    """
+
+    transport: Any
     _is_in_head = False
+    _is_in_body = False
     _head_bytes = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._end, _TOO_LATE)
+        super().connection_made(LingeringTransport(transport, self.loop, self._may_send_more))  # type: ignore[arg-type]
+        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._end_late)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_discarding:
+            self.transport.discarded(len(data))
+        if self.transport.is_lingering:
+            return
         super().data_received(data)
         if self._is_in_head:
             self._watch(len(data))
@@ -35,9 +46,11 @@ class BoundedHeads(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_head = True
+        if self.timeout_keep_alive_task is not None:  # a refused body ended in the same piece
+            self._unset_keepalive_if_required()
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
+        self._is_in_head, self._is_in_body = False, True
         if self._timer is not None:
             self._forget()
         super().on_headers_complete()
@@ -45,22 +58,48 @@ class BoundedHeads(HttpToolsProtocol):
             extensions: dict[str, Any] = {WHOLE_ANSWER: functools.partial(answer_whole, self.cycle)}
             self.scope["extensions"] = extensions
 
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        super().on_message_complete()
+        if self.transport.is_discarding:
+            self.transport.stop_discarding()
+            # uvicorn arms this timer with the answer, and what came after it has stopped it
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._is_in_body and self.cycle.response_complete and not self.transport.is_closing():
+            self.transport.discard()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
+        self.transport.stop_discarding()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.transport.is_lingering:
+            self.transport.hang_up()
+
+    def _may_send_more(self) -> bool:
+        return self._is_in_head or self._is_in_body
 
     def _watch(self, received_bytes: int) -> None:
         self._head_bytes += received_bytes
         if self._head_bytes > MAX_HEAD_BYTES:
             self._end(_TOO_LARGE)
         elif self._timer is None:
-            self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._end, _TOO_LATE)
+            self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._end_late)
 
     def _forget(self) -> None:
         self._head_bytes = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _end_late(self) -> None:
+        self._end(_TOO_LATE)
+        self.transport.hang_up()  # who sends that slowly has nothing on its way
 
     def _end(self, answer: bytes) -> None:
         self._forget()

@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from django.test import override_settings
 
+from config.http_protocol import BoundedHeads
 from sandbox.live import LiveToken
 from sandbox.registry.mlflow_store import MlflowStore, store_on
 from sandbox.registry.proxy import RegistryProxy
@@ -67,7 +68,7 @@ async def _authenticate(header: bytes) -> LiveToken | None:
 
 def _serve(app: RegistryProxy) -> tuple[uvicorn.Server, threading.Thread, str]:
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, http=BoundedHeads, log_level="warning", lifespan="off"))
 
     async def serve() -> None:
         await server.serve(sockets=[listener])
