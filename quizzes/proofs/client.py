@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
-from databricks.sdk import WorkspaceClient
-from databricks.sdk.config import Config
-from databricks.sdk.errors.base import DatabricksError
-from databricks.sdk.service.serving import ChatMessage, ChatMessageRole, EndpointCoreConfigInput, ServingEndpointDetailed
 
 from quizzes.proofs.observation import Exchange, cut
 from sandbox import public
+
+if TYPE_CHECKING:  # its import takes longer than Django's own: a process of the site that runs no proof is spared it
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.serving import ServingEndpointDetailed
 
 CALL_TIMEOUT_S = 60
 DEPLOY_TIMEOUT_S = 120
@@ -36,6 +36,16 @@ class SdkOutcome:
 
     value: Any
     exception: str
+
+
+def _workspace_client(site_url: str, token: str) -> "WorkspaceClient":
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.config import Config
+
+    config = Config(
+        host=site_url, token=token, auth_type="pat", http_timeout_seconds=CALL_TIMEOUT_S, retry_timeout_seconds=CALL_TIMEOUT_S
+    )
+    return WorkspaceClient(config=config)
 
 
 class ProofClient:
@@ -71,14 +81,7 @@ class ProofClient:
         self._kept: dict[str, str] | None = {} if keeps_endpoints else None
         self._http = httpx.Client(base_url=self.site_url, timeout=CALL_TIMEOUT_S, trust_env=False)
         self._knock()
-        config = Config(
-            host=self.site_url,
-            token=access.token,
-            auth_type="pat",
-            http_timeout_seconds=CALL_TIMEOUT_S,
-            retry_timeout_seconds=CALL_TIMEOUT_S,
-        )
-        self.workspace = WorkspaceClient(config=config)
+        self.workspace = _workspace_client(self.site_url, access.token)
         # the SDK has no public hook for recording; requests offers one on its session
         self.workspace.api_client._api_client._session.hooks["response"].append(self._record_sdk)
 
@@ -103,6 +106,8 @@ class ProofClient:
 
     def sdk(self, call: Callable[[], Any]) -> SdkOutcome:
         """Run an SDK call; an API error is an outcome, a broken connection is not."""
+        from databricks.sdk.errors.base import DatabricksError
+
         try:
             return SdkOutcome(call(), "")
         except DatabricksError as error:
@@ -144,10 +149,12 @@ class ProofClient:
 
     def create(self, name: str, config: Mapping[str, Any], **more: Any) -> SdkOutcome:
         """`serving_endpoints.create` with the given config body; does not wait."""
+        from databricks.sdk.service.serving import EndpointCoreConfigInput
+
         parsed = EndpointCoreConfigInput.from_dict(dict(config))
         return self.sdk(lambda: self.workspace.serving_endpoints.create(name=name, config=parsed, **more).response)
 
-    def deploy(self, name: str, config: Mapping[str, Any]) -> ServingEndpointDetailed:
+    def deploy(self, name: str, config: Mapping[str, Any]) -> "ServingEndpointDetailed":
         """Create and wait until it is READY; anything else means that the proof could not run."""
         outcome = self.create(name, config)
         if outcome.exception:
@@ -168,7 +175,7 @@ class ProofClient:
             self._kept[wanted] = name
         return name
 
-    def wait_until_ready(self, name: str) -> ServingEndpointDetailed:
+    def wait_until_ready(self, name: str) -> "ServingEndpointDetailed":
         """Poll until no update is in progress and the endpoint is READY."""
         deadline = time.monotonic() + DEPLOY_TIMEOUT_S
         self._tell("Waiting until the endpoint is ready.")
@@ -188,6 +195,8 @@ class ProofClient:
 
     def update(self, name: str, config: Mapping[str, Any]) -> SdkOutcome:
         """`serving_endpoints.update_config` with the given body; does not wait."""
+        from databricks.sdk.service.serving import EndpointCoreConfigInput
+
         body = EndpointCoreConfigInput.from_dict(dict(config))
         return self.sdk(
             lambda: (
@@ -209,6 +218,8 @@ class ProofClient:
 
     def query_chat(self, name: str, said: str, **more: Any) -> SdkOutcome:
         """`serving_endpoints.query` with one message of the user."""
+        from databricks.sdk.service.serving import ChatMessage, ChatMessageRole
+
         messages = [ChatMessage(role=ChatMessageRole.USER, content=said)]
         return self.sdk(lambda: self.workspace.serving_endpoints.query(name=name, messages=messages, **more))
 
