@@ -1,5 +1,7 @@
 """What a learner's client may say in the JSON body of an MLflow call."""
 
+import base64
+import json
 from typing import Any
 
 from sandbox.errors import InvalidParameterValue
@@ -16,7 +18,7 @@ def checked_body(path: str, body: dict[str, Any], default_experiment_id: str) ->
     Field names are compared as protobuf reads them: `artifactLocation` is `artifact_location`.
 
     Raises:
-        InvalidParameterValue: the body chooses where files lie.
+        InvalidParameterValue: the body chooses where files lie, or holds a page token that no answer gave.
     """
     for key, value in body.items():
         name = _field(key)
@@ -24,14 +26,36 @@ def checked_body(path: str, body: dict[str, Any], default_experiment_id: str) ->
             raise InvalidParameterValue(
                 f"{key!r} cannot be chosen: the workspace keeps its artifacts itself. Create the experiment without it."
             )
+        if name == "pagetoken" and value and path.endswith("/logged-models/search"):
+            _check_page_token(value)
     if "/traces" in path:
         _check_trace(body)
     return {key: _experiment(key, value, default_experiment_id) for key, value in body.items()}
 
 
 def checked_query(pairs: list[tuple[str, str]], default_experiment_id: str) -> list[tuple[str, str]]:
-    """The query as it goes on to the server: the default experiment named."""
-    return [(key, _experiment(key, value, default_experiment_id)) for key, value in pairs]
+    """The query as it goes on to the server: the default experiment named.
+
+    Raises:
+        InvalidParameterValue: the id of an experiment is no number; MLflow 3.17 would answer 500.
+    """
+    checked = [(key, _experiment(key, value, default_experiment_id)) for key, value in pairs]
+    for key, value in checked:
+        if _field(key) == "experimentids" and not (value.isascii() and value.isdecimal()):
+            raise InvalidParameterValue(f"{key} must be ids of experiments, which are numbers, not '{value[:60]}'.")
+    return checked
+
+
+def _check_page_token(token: Any) -> None:
+    """MLflow 3.17 answers 500 to a token that it did not make; clients would repeat that for minutes."""
+    try:
+        offset = json.loads(base64.b64decode(token))["offset"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        offset = None
+    if not isinstance(offset, int):
+        raise InvalidParameterValue(
+            f"{str(token)[:60]!r} is no page token. Send the next_page_token of an answer, or leave it out."
+        )
 
 
 def _field(key: str) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
 
-SKIPPED = ("/logout/", "/static/", "/export", ".csv", "/healthz", "/sandbox/mlflow/", "/download/")
+SKIPPED = ("/logout/", "/static/", "/client/", "/export", ".csv", ".log", "/healthz", "/sandbox/mlflow/", "/download/")
 _IDENTIFIER = re.compile(r"(?<=/)(?:[0-9a-f]{32}|\d+|[A-Za-z0-9_-]*[-_0-9][A-Za-z0-9_-]*|[^/]+\.[^/]+)(?=/)")
 KINDS_LIMIT = 120
 

@@ -113,7 +113,7 @@ class Frame:
             return Frame(connection.sql(sql).to_arrow_table(), self._site)
 
     def __repr__(self) -> str:
-        return f"Frame[{', '.join(f'{name}: {kind}' for name, kind in self.dtypes)}]"
+        return f"DataFrame[{', '.join(f'{name}: {kind}' for name, kind in self.dtypes)}]"
 
     def _repr_html_(self) -> str:
         return str(self.limit(100).toPandas().to_html(index=False))

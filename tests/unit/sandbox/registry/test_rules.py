@@ -1,6 +1,10 @@
 """The proxy's pure rules: routes, paths, bodies."""
 
+import base64
+from typing import Any
+
 import pytest
+from mlflow.utils.search_utils import SearchLoggedModelsPaginationToken
 
 from sandbox.errors import InvalidParameterValue, InvalidState
 from sandbox.registry.artifact_paths import path_of_uri, scoped_path
@@ -72,6 +76,30 @@ def test_the_default_experiment_is_named() -> None:
     assert checked_body("/api/2.0/mlflow/runs/create", {"experimentId": 0}, "7") == {"experimentId": "7"}
     assert checked_body("/x", {"experiment_ids": ["0", "3", "None"]}, "7") == {"experiment_ids": ["7", "3", "7"]}
     assert checked_query([("experiment_id", "0"), ("max_results", "0")], "7") == [("experiment_id", "7"), ("max_results", "0")]
+
+
+@pytest.mark.parametrize("token", ["x", "%s", "", 5, [], "e30=", base64.b64encode(b'{"offset": "a"}').decode(), "W" * 5000])
+def test_only_a_page_token_of_mlflow_goes_on(token: Any) -> None:
+    call, body = "/api/2.0/mlflow/logged-models/search", {"page_token": token}
+    if token in ("", []):
+        assert checked_body(call, body, "7") == body
+        return
+    with pytest.raises(InvalidParameterValue, match="is no page token"):
+        checked_body(call, body, "7")
+
+
+def test_the_page_token_of_an_answer_goes_on() -> None:
+    body = {"page_token": SearchLoggedModelsPaginationToken(["7"], offset=5).encode()}
+    assert checked_body("/api/2.0/mlflow/logged-models/search", body, "7") == body
+
+
+def test_ids_of_experiments_are_numbers() -> None:
+    assert checked_query([("experiment_ids", "0"), ("experiment_ids", "12")], "7") == [
+        ("experiment_ids", "7"),
+        ("experiment_ids", "12"),
+    ]
+    with pytest.raises(InvalidParameterValue, match="not ''"):
+        checked_query([("experiment_ids", "")], "7")
 
 
 def test_a_trace_cannot_choose_its_place() -> None:
