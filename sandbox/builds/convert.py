@@ -23,7 +23,7 @@ from sandbox.builds import boosters, imputers, linear, neighbours, trees
 from sandbox.builds.adopt import adopt_onnx, attach_signature
 from sandbox.builds.agreement import Agreement
 from sandbox.builds.forests import forest_of
-from sandbox.builds.mlmodel import FLAVOURS, LoggedModel, read_mlmodel
+from sandbox.builds.mlmodel import LoggedModel, flavour_to_convert, read_mlmodel
 from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.prepare import model_inputs, needs_columns, prepared_for_conversion
@@ -67,9 +67,7 @@ def run(payload: bytes) -> bytes:
 
 
 def _build(logged: LoggedModel, files: dict[str, bytes], note: Note) -> tuple[bytes, Signature]:
-    flavour = next((each for each in FLAVOURS if each in logged.flavours), None)
-    if flavour is None:
-        raise NotConvertible(f"Models of the flavors {', '.join(logged.flavours)} have no ONNX form here.")
+    flavour = flavour_to_convert(logged)
     if logged.model_file not in files:
         raise JobProblem(
             f"The MLmodel file names {logged.model_file!r}, which is not among the model's files. Log the model again."

@@ -70,6 +70,14 @@ def read_mlmodel(content: bytes) -> LoggedModel:
     )
 
 
+def flavour_to_convert(logged: LoggedModel) -> str:
+    """The flavour that can become ONNX. Raises NotConvertible."""
+    found = next((each for each in FLAVOURS if each in logged.flavours), None)
+    if found is None:
+        raise NotConvertible(f"Models of the flavors {', '.join(logged.flavours)} have no ONNX form here.")
+    return found
+
+
 def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 

@@ -13,11 +13,12 @@ from typing import Any, Literal
 from django.conf import settings
 
 from sandbox.builds import pyfunc_build, store
-from sandbox.builds.not_convertible import FACT
+from sandbox.builds.mlmodel import LONGEST_BYTES, flavour_to_convert, read_mlmodel
+from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.pyfunc_package import PackageError
 from sandbox.builds.signature import Signature
-from sandbox.jail.errors import JailRefused, JobFailed
+from sandbox.jail.errors import JailRefused, JobFailed, JobProblem
 from sandbox.jail.launch import JailedJob, tier
 from sandbox.jail.limits import GIB, MIB, Limits
 
@@ -72,8 +73,9 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
     Nothing of it is loaded outside the jail. It is stored in `into`, or where the site keeps its models. Raises BuildFailed.
     """
     started_s = time.monotonic()
-    parcel = Parcel(files=dict(_model_files(model_dir)))
     try:
+        _require_onnx_flavour(model_dir)
+        parcel = Parcel(files=dict(_model_files(model_dir)))
         # the trial's imports run while the model is converted
         with JailedJob(_TRIAL, limits=TRIAL_LIMITS) as trial, _conversion() as conversion:
             content, lines = _converted(conversion.finish(parcel.pack()))
@@ -93,11 +95,27 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
     return BuiltModel(sha256, path, facts["signature"], "\n".join(lines), [str(name) for name in facts["outputs"]])
 
 
+def _require_onnx_flavour(model_dir: Path) -> None:
+    """Raises NoOnnxForm where the MLmodel file alone tells: then no conversion is started, whose imports take two seconds.
+
+    A file that cannot be read is left to the conversion, which says what is wrong with it.
+    """
+    path = model_dir / "MLmodel"
+    try:
+        if stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size <= LONGEST_BYTES:
+            flavour_to_convert(read_mlmodel(path.read_bytes()))
+    except NotConvertible as verdict:
+        raise NoOnnxForm(str(verdict)[:1000], []) from None
+    except (OSError, JobProblem):
+        return
+
+
 def _as_it_is(model_dir: Path, into: Path, verdict: NoOnnxForm) -> BuiltModel:
     """The model has no ONNX form: its folder is stored, and replicas run it with MLflow. Raises BuildFailed."""
     lines = [*verdict.lines, str(verdict), "So the model runs as it is, with MLflow, in a jailed process of its replica."]
     try:
-        sha256, path, description, more = pyfunc_build.build(model_dir, into)
+        warm = sorted(settings.RUN_DIR.glob(pyfunc_build.WARM_PARENTS))
+        sha256, path, description, more = pyfunc_build.build(model_dir, into, warm)
     except PackageError as error:
         raise BuildFailed(str(error), "\n".join(lines)) from None
     except JailRefused as refusal:

@@ -1,6 +1,7 @@
 """The jailed side of a job: import what it declares, enter the jail, only then read the payload.
 
-Started by `sandbox.jail.launch` as a script: ``child.py <job module> <settings as JSON>``. On standard output go one byte
+Started by `sandbox.jail.launch` as a script: ``child.py <job module> <settings as JSON>``, or forked from a process that has
+imported the job (`sandbox.jail.forked`). On standard output go one byte
 `ENTERED` and one frame (kind, length, bytes); whatever the job prints goes to standard error.
 """
 
@@ -12,6 +13,7 @@ import struct
 import sys
 import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 ENTERED = b"J"
 RESULT, PROBLEM, REFUSED = b"R", b"P", b"X"
@@ -22,16 +24,25 @@ _LONGEST_SENTENCE = 4_000
 
 def main(job_name: str, raw_settings: str) -> None:
     """Run one job and end the process."""
-    settings = json.loads(raw_settings)
-    answers = os.dup(1)
-    os.dup2(2, 1)
+    answers = take_output()
     gc.disable()  # imports make only objects that stay; looking through them takes a tenth of the time
     job = importlib.import_module(job_name)
     for name in job.PRELOAD:
         importlib.import_module(name)
     gc.freeze()
     gc.enable()
+    run_job(job, json.loads(raw_settings), answers)
 
+
+def take_output() -> int:
+    """A descriptor for the frames, where standard output was; what is printed goes to standard error from now on."""
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    return answers
+
+
+def run_job(job: object, settings: dict[str, Any], answers: int) -> NoReturn:
+    """Enter the jail, run the job, whose modules are imported, and end the process."""
     from sandbox.jail.enter import enter_jail, use_scratch
     from sandbox.jail.errors import JailRefused
     from sandbox.jail.limits import Limits

@@ -5,6 +5,10 @@ class JailRefused(Exception):
     """This machine cannot confine a process, so nothing was run. The message says what is missing."""
 
 
+class ParentGone(Exception):
+    """The process that a job was forked from is not there, or died with it: start the job anew, without it."""
+
+
 class JobFailed(Exception):
     """The job ended without a result.
 

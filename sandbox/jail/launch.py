@@ -1,45 +1,26 @@
-"""Start jailed jobs: a fresh interpreter for each, nothing shared with it but three pipes."""
+"""Start jailed jobs: a fresh interpreter for each, or one forked from a process that has seen nothing; three pipes lead to it."""
 
-import contextlib
-import json
 import os
 import selectors
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, Any, Self
 
 from sandbox.jail import child
-from sandbox.jail.errors import JailRefused, JobFailed, JobTimeout
+from sandbox.jail.errors import JailRefused, JobFailed, JobTimeout, ParentGone
+from sandbox.jail.forked import ForkedProcess
 from sandbox.jail.limits import MIB, Limits
-from sandbox.jail.paths import MACHINE_DESCRIPTION, PACKAGE_DIR, SYSTEM_LIBRARIES, interpreter_paths, is_code_world_readable
-
-Tier = Literal["T1", "T2", "none"]
+from sandbox.jail.paths import is_code_world_readable
+from sandbox.jail.started import StartedProcess, Tier, start
 
 _START_TIMEOUT_S = 60.0
 """For imports on a cold disk; nothing untrusted runs before the job says that it is in the jail."""
 _STDERR_TAIL_BYTES = 8_000
-_ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "HOME": "/nonexistent",
-    "LANG": "C.UTF-8",
-    "TZ": "UTC",
-    # a thread would escape the filter, and a job may not use more than one processor anyway
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    # ONNX Runtime starts an uploader thread on import, keeps a device number on disk and reports to its maker
-    "ORT_DISABLE_TELEMETRY": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
-_NOBODY = 65534
 
 
 def run_jailed(job: str, payload: bytes, *, limits: Limits, readable: Sequence[Path] = ()) -> bytes:
@@ -77,8 +58,13 @@ class JailedJob:
         readable: Sequence[Path] = (),
         in_tier: Tier | None = None,
         scratch: Path | None = None,
+        parent: Path | None = None,
     ) -> None:
-        """`scratch`: see `sandbox.jail.scratch`; only tier T2 has it."""
+        """`scratch`: see `sandbox.jail.scratch`; only tier T2 has it.
+
+        `parent`: where a process listens that has the job's imports behind it and forks the job (`sandbox.jail.forked`), in
+        tier T2. Then ParentGone is raised, here or by `finish`, when it is not there or dies.
+        """
         chosen = in_tier or tier()
         if chosen == "none":
             raise JailRefused(
@@ -86,7 +72,15 @@ class JailedJob:
                 "so nothing that a learner supplies can be run. `manage.py doctor` says what is missing."
             )
         self._limits = limits
-        self._process = _start(job, limits, [str(path) for path in readable], chosen, str(scratch or ""))
+        settings = {
+            "limits": limits.to_dict(),
+            "readable": [str(path) for path in readable],
+            "scratch": str(scratch or "") if chosen == "T2" else "",
+        }
+        self._process = start(job, settings, chosen) if parent is None else _fork(parent, job, settings)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
         self._stderr = bytearray()
 
     def __enter__(self) -> Self:
@@ -167,11 +161,13 @@ class JailedJob:
         raise JobFailed(content.decode("utf-8", "replace"), self._tail())
 
     def _never_entered(self, answers: bytes) -> Exception:
+        """What to raise; may raise ParentGone itself."""
         if answers[:1] == child.REFUSED:
             return JailRefused(answers[child.FRAME_HEADER.size :].decode("utf-8", "replace"))
         self._drain()
+        why = self._why_it_ended()
         last = self._tail().strip().rpartition("\n")[2]
-        return JailRefused(f"The jailed process could not start: {last or self._why_it_ended()}")
+        return JailRefused(f"The jailed process could not start: {last or why}")
 
     def _drain(self) -> None:
         self._process.wait(timeout=_START_TIMEOUT_S)
@@ -179,8 +175,10 @@ class JailedJob:
         self._keep_tail(self._process.stderr.read() or b"")
 
     def _why_it_ended(self) -> str:
-        """A sentence on how a process ended that left no whole result."""
+        """A sentence on how a process ended that left no whole result. Raises ParentGone."""
         code = self._process.wait()
+        if isinstance(self._process, ForkedProcess) and self._process.parent_is_gone:
+            raise ParentGone
         number = -code if code < 0 else code - 128  # bubblewrap passes a signal on as 128 + its number
         if number == signal.SIGXCPU:
             return f"It used more than {self._limits.cpu_s} s of processor time."
@@ -198,49 +196,12 @@ class JailedJob:
         return self._stderr.decode("utf-8", "replace")
 
 
-def _start(job: str, limits: Limits, readable: list[str], in_tier: Tier, scratch: str) -> subprocess.Popen[bytes]:
-    settings = json.dumps({"limits": limits.to_dict(), "readable": readable, "scratch": scratch if in_tier == "T2" else ""})
-    command = [sys.executable, "-I", str(Path(child.__file__).resolve()), job, settings]
-    as_nobody = in_tier == "T1" and os.geteuid() == 0 and is_code_world_readable()
-    if in_tier == "T1":
-        command = [*_bubblewrap(readable), *command]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_ENVIRONMENT,
-        cwd="/",
-        start_new_session=True,
-        user=_NOBODY if as_nobody else None,
-        group=_NOBODY if as_nobody else None,
-        extra_groups=[] if as_nobody else None,
-    )
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        assert pipe is not None
-        os.set_blocking(pipe.fileno(), False)
-    return process
-
-
-def _bubblewrap(readable: Sequence[str]) -> list[str]:
-    """The same file system view in namespaces: no process, network or file of the machine but what is named here."""
-    program = shutil.which("bwrap") or "bwrap"
-    command = [program, "--unshare-user", "--unshare-all", "--uid", str(_NOBODY), "--gid", str(_NOBODY)]
-    command += ["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "jail"]
-    command += ["--proc", "/proc", "--dev", "/dev"]
-    for path in (*SYSTEM_LIBRARIES, "/usr/bin", *(p for p in MACHINE_DESCRIPTION if p.startswith("/sys"))):
-        command += _bound(path)
-    for path in (*interpreter_paths(), str(PACKAGE_DIR), *readable):
-        command += ["--ro-bind", path, path]
-    if not Path(sys.executable).is_relative_to(sys.prefix):
-        command += ["--ro-bind-try", sys.executable, sys.executable]
-    return [*command, "--chdir", "/", "--"]
-
-
-def _bound(path: str) -> list[str]:
-    if os.path.islink(path):  # /lib is a link to usr/lib on a merged system
-        return ["--symlink", os.readlink(path), path]
-    return ["--ro-bind-try", path, path]
+def _fork(parent: Path, job: str, settings: dict[str, Any]) -> ForkedProcess:
+    """Raises ParentGone."""
+    try:
+        return ForkedProcess(parent, job, settings)
+    except OSError:
+        raise ParentGone from None
 
 
 def _would_stay_root() -> bool:
@@ -260,9 +221,8 @@ def _works(candidate: Tier) -> bool:
         return False
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _kill(process: StartedProcess | ForkedProcess) -> None:
+    process.kill()
     process.wait()
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from sandbox.jail import attacks
 from sandbox.jail.enter import address_space_bytes, enter_jail, use_scratch
-from sandbox.jail.launch import JailedJob, Tier
+from sandbox.jail.launch import JailedJob
 from sandbox.jail.limits import GIB, Limits
+from sandbox.jail.started import Tier
 
 BATTERY_LIMITS = Limits(cpu_s=20, wall_s=30, address_space_bytes=GIB, output_bytes=1024 * 1024)
 _BAIT_VARIABLE = "SANDBOX_JAIL_BAIT"

@@ -269,7 +269,8 @@ def main() -> None:
     zygote.die_with_parent()
     name = os.environ.get("NODE_NAME", "node-1")
     ours, theirs = socket.socketpair()
-    pyfunc = PyfuncService.open()
+    address = os.environ.get("PYFUNC_SOCKET")
+    pyfunc = PyfuncService.open(Path(address) if address else None)
     if os.fork() == 0:
         ours.close()
         zygote.run(theirs, name, pyfunc)

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sandbox.replicas import pyfunc_zygote
 from sandbox.replicas.pyfunc_folders import ModelFolders, open_root
@@ -24,15 +25,20 @@ class PyfuncService:
 
     folders: ModelFolders
     orders: socket.socket
-    """Where replicas ask for runners."""
+    """Where replicas ask for runners, and through its address others of this machine (`sandbox.jail.forked`)."""
     _inbox: socket.socket
     """Held by the node, so that orders wait while the zygote is started again."""
     _zygote: subprocess.Popen[bytes] | None = None
     _is_closed: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
-    def open(cls) -> "PyfuncService":
-        orders, inbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    def open(cls, address: Path | None = None) -> "PyfuncService":
+        """`address`: of the socket, for this user alone. Without one, or where none can be made, only replicas reach it."""
+        try:
+            orders, inbox = _listen(address) if address else socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        except OSError as error:
+            logger.warning("builds of pyfunc models take longer: nothing can listen at %s: %s", address, error)
+            orders, inbox = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         return cls(open_root(), orders, inbox)
 
     def keep_zygote(self) -> None:
@@ -64,6 +70,20 @@ class PyfuncService:
         self.folders.close()
         self.orders.close()
         self._inbox.close()
+
+
+def _listen(address: Path) -> tuple[socket.socket, socket.socket]:
+    """A socket that sends there, and the one that receives. Raises OSError."""
+    address.unlink(missing_ok=True)
+    inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    before = os.umask(0o177)
+    try:
+        inbox.bind(str(address))
+    finally:
+        os.umask(before)
+    orders = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    orders.connect(str(address))
+    return orders, inbox
 
 
 def key_file_path() -> str:

@@ -6,7 +6,8 @@ environment, it has seen nothing but what is installed here. It is run as a scri
 
 On the descriptor, a datagram socket, replicas ask for runners: JSON {"readable": …, "memory_bytes": …} with four descriptors,
 requests (read), answers (write), output (write), lifeline. The lifeline ties the runner to its replica: when its other end
-closes the runner is killed, and when the runner ends its wait status is written there.
+closes the runner is killed, and when the runner ends its wait status is written there. The control plane asks for its trials of
+models in the same way (`sandbox.jail.forked`), so MLflow is imported once for a model's build and its replicas.
 """
 
 import contextlib
@@ -34,8 +35,11 @@ PRELOAD = (
     "mlflow.sklearn",
     "sandbox.replicas.pyfunc_runner",
     "sandbox.replicas.runtimes.pyfunc",
+    "sandbox.builds.pyfunc_trial",
 )
 """Every runner shares these modules' memory."""
+JOBS = ("sandbox.builds.pyfunc_trial",)
+"""Jailed jobs that are forked from here too: what they import is imported already."""
 LARGEST_ORDER_BYTES = 64 * 1024
 STATUS = struct.Struct("!i")
 _PR_SET_PDEATHSIG = 1
@@ -121,22 +125,38 @@ def _obey(orders: socket.socket) -> tuple[int, socket.socket] | None:
     reads, writes, output, lifeline = descriptors
     pid = os.fork()
     if pid == 0:
-        _become_runner(json.loads(raw), reads, writes, output)
+        _become_child(json.loads(raw), reads, writes, output)
     for descriptor in (reads, writes, output):
         os.close(descriptor)
     return pid, socket.socket(fileno=lifeline)
 
 
-def _become_runner(order: dict[str, Any], reads: int, writes: int, output: int) -> None:
-    from sandbox.replicas.pyfunc_runner import run
-
+def _become_child(order: dict[str, Any], reads: int, writes: int, output: int) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.nice(_NICE)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # when the machine runs out of memory, a model goes first
-    run(order, reads, writes, output)
+    try:
+        if "job" in order:
+            _run_job(order, reads, writes, output)
+        else:
+            from sandbox.replicas.pyfunc_runner import run
+
+            run(order, reads, writes, output)
+    finally:
+        os._exit(1)
+
+
+def _run_job(order: dict[str, Any], *standard: int) -> None:
+    """Become the job. `standard`: what are to be its standard input, output and error."""
+    from sandbox.jail import child
+
+    for number, descriptor in enumerate(standard):
+        os.dup2(descriptor, number)
+    job = importlib.import_module(JOBS[JOBS.index(order["job"])])
+    child.run_job(job, order["settings"], child.take_output())
 
 
 def _reap(lifelines: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:

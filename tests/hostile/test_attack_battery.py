@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from sandbox.jail import attacks, self_test
-from sandbox.jail.launch import Tier, tier
+from sandbox.jail.launch import tier
+from sandbox.jail.started import Tier
 from sandbox.replicas.pyfunc_folders import open_root
 
 # attacks that would harm the machine, or this test, where nothing stops them

@@ -28,6 +28,7 @@ def data_dir(tmp_path: Path, settings: Any) -> Path:
     settings.SECRETS_DIR = tmp_path / "secrets"
     settings.MODEL_DIR = tmp_path / "models"
     settings.MODEL_DIR.mkdir()
+    settings.RUN_DIR = tmp_path / "run"
     settings.MLFLOW_SOCKET = tmp_path / "no-mlflow.sock"
     return tmp_path
 

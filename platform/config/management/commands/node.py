@@ -20,6 +20,7 @@ class Command(BaseCommand):
             "NODE_MEMORY_MB": str(settings.NODE_MEMORY_MB or ""),
             "SANDBOX_KEY_FILE": str(settings.SECRETS_DIR / key_file.NAME),
             "MODEL_DIR": str(settings.MODEL_DIR),
+            "PYFUNC_SOCKET": str(settings.RUN_DIR / f"pyfunc-{settings.NODE_NAME}.sock"),
             "PYTHONPATH": str(settings.ROOT),
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",

@@ -2,6 +2,10 @@
 
 import os
 import struct
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,43 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
-from sandbox.builds import pyfunc_package, store
+from sandbox.builds import pyfunc_build, pyfunc_package, store
 from sandbox.builds.operations import BuildFailed, build_model
 from sandbox.builds.pyfunc_package import MAGIC, PackageError, pack, unpack
 from sandbox.builds.pyfunc_requirements import compare
+from sandbox.jail.errors import ParentGone
+from sandbox.jail.launch import JailedJob
+from sandbox.replicas.pyfunc_service import PyfuncService
 from tests.pyfunc_models import save
+from tests.stack import wait_for
+
+
+@pytest.fixture(scope="module")
+def run_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:  # the address of a socket must be short
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def node(run_dir: Path) -> Iterator[PyfuncService]:
+    """What a node of this machine offers to builds: a process that has MLflow imported."""
+    service = PyfuncService.open(run_dir / "pyfunc-tests.sock")
+    service.keep_zygote()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def warm(data_dir: Path, node: PyfuncService, run_dir: Path, settings: Any) -> PyfuncService:
+    settings.RUN_DIR = run_dir
+    return node
+
+
+def with_first_line(folder: Path, line: str) -> Path:
+    """The model with a line before its code."""
+    code = next(folder.glob("*.py"))
+    code.write_text(f"{line}\n{code.read_text()}")
+    return folder
 
 
 class Doubler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is not typed here
@@ -29,7 +65,8 @@ class Doubler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         return np.asarray(table) * 2
 
 
-def test_it_works(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("warm")
+def test_it_works(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [40.0, 50.0]})
     folder = save("poisoned", tmp_path / "model", input_example=frame)
     built = build_model(folder, into=tmp_path / "store")
@@ -45,7 +82,8 @@ def test_it_works(data_dir: Path, tmp_path: Path) -> None:
     assert store.is_intact(built.path, built.sha256)
 
 
-def test_an_estimator_of_ones_own_is_served_as_it_is(data_dir: Path, tmp_path: Path, log_model: Any) -> None:
+@pytest.mark.usefixtures("warm")
+def test_an_estimator_of_ones_own_is_served_as_it_is(tmp_path: Path, log_model: Any) -> None:
     import cloudpickle
 
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 0.0]})
@@ -63,6 +101,7 @@ def test_an_estimator_of_ones_own_is_served_as_it_is(data_dir: Path, tmp_path: P
     assert built.signature["flavors"] == ["python_function", "sklearn"]
 
 
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("requirements", "sentence"),
     [
@@ -70,40 +109,73 @@ def test_an_estimator_of_ones_own_is_served_as_it_is(data_dir: Path, tmp_path: P
         ("mlflow\n", "No module named 'no_such_module'"),
     ],
 )
-def test_what_is_missing_is_named(data_dir: Path, tmp_path: Path, requirements: str, sentence: str) -> None:
+def test_what_is_missing_is_named(tmp_path: Path, requirements: str, sentence: str) -> None:
     folder = save("poisoned", tmp_path / "model")
     (folder / "requirements.txt").write_text(requirements)
     if "no_such_module" in sentence:
-        code = next(folder.glob("*.py"))
-        code.write_text("import no_such_module\n" + code.read_text())
+        with_first_line(folder, "import no_such_module")
     with pytest.raises(BuildFailed) as caught:
         build_model(folder, into=tmp_path / "store")
     assert caught.value.message.startswith(f"An error occurred while loading the model. {sentence}")
     assert sentence in caught.value.log
 
 
-def test_a_model_that_needs_its_environment_is_left_to_its_replica(data_dir: Path, tmp_path: Path) -> None:
-    folder = save("poisoned", tmp_path / "model")
-    code = next(folder.glob("*.py"))
-    code.write_text("import os\nos.environ['API_KEY']\n" + code.read_text())
+@pytest.mark.usefixtures("warm")
+def test_a_model_that_needs_its_environment_is_left_to_its_replica(tmp_path: Path) -> None:
+    folder = with_first_line(save("poisoned", tmp_path / "model"), "import os; os.environ['API_KEY']")
     built = build_model(folder, into=tmp_path / "store")
     assert "Warning: loading the model failed" in built.log
     assert "API_KEY" in built.log
 
 
-def test_a_model_that_hangs_while_it_loads_ends_the_build(
-    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dataclasses import replace
-
-    from sandbox.builds import pyfunc_build
-
-    monkeypatch.setattr(pyfunc_build, "TRIAL_LIMITS", replace(pyfunc_build.TRIAL_LIMITS, wall_s=2.0))
-    folder = save("poisoned", tmp_path / "model")
-    code = next(folder.glob("*.py"))
-    code.write_text("import time\ntime.sleep(600)\n" + code.read_text())
-    with pytest.raises(BuildFailed, match="It took longer than 2 s"):
+@pytest.mark.usefixtures("warm")
+def test_a_model_that_hangs_while_it_loads_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyfunc_build, "TRIAL_LIMITS", replace(pyfunc_build.TRIAL_LIMITS, wall_s=1.0))
+    folder = with_first_line(save("poisoned", tmp_path / "model"), "import time; time.sleep(600)")
+    with pytest.raises(BuildFailed, match="It took longer than 1 s"):
         build_model(folder, into=tmp_path / "store")
+
+
+# --- the process that the trial is forked from ---------------------------------------------------
+
+SAYS_PARENT = "import os; print(f'parent {os.getppid()} sees {sorted(os.environ)}')"
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def test_it_is_the_nodes_warm_process_and_the_build_log_tells_the_same(warm: PyfuncService, tmp_path: Path) -> None:
+    folder = with_first_line(save("poisoned", tmp_path / "model"), SAYS_PARENT)
+    built = build_model(folder, into=tmp_path / "store")
+    assert warm._zygote is not None
+    assert f"Printed while it was tried: parent {warm._zygote.pid} sees" in built.log
+    assert "DATA_DIR" not in built.log
+    assert not children(warm._zygote.pid)
+
+
+def test_a_trial_whose_parent_dies_starts_anew_in_a_process_of_its_own(warm: PyfuncService, tmp_path: Path) -> None:
+    zygote = warm._zygote
+    assert zygote is not None
+    hangs = f"import os, time; time.sleep(600 if os.getppid() == {zygote.pid} else 0)"
+    folder = with_first_line(with_first_line(save("poisoned", tmp_path / "model"), SAYS_PARENT), hangs)
+
+    def kill() -> None:
+        wait_for(lambda: children(zygote.pid), 30, "no trial was forked")
+        zygote.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    built = build_model(folder, into=tmp_path / "store")
+    killer.join()
+    assert f"Printed while it was tried: parent {os.getpid()} sees" in built.log
+
+
+def test_nobody_listens_where_a_node_was_killed(run_dir: Path) -> None:
+    service = PyfuncService.open(run_dir / "left-over.sock")
+    service.close()
+    with pytest.raises(ParentGone):
+        JailedJob("sandbox.builds.pyfunc_trial", limits=pyfunc_build.TRIAL_LIMITS, parent=run_dir / "left-over.sock")
 
 
 # --- requirements --------------------------------------------------------------------------------
