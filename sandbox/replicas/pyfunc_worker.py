@@ -21,7 +21,7 @@ from sandbox.replicas.messages import PYFUNC_PLACES
 from sandbox.replicas.output import REDACTED, OutputPump, redactable
 from sandbox.replicas.pyfunc_runner import NotLoadedError, PyfuncRunner
 from sandbox.replicas.pyfunc_service import PyfuncService, key_file_path
-from sandbox.replicas.requests import Pending, RequestAnswer, failed
+from sandbox.replicas.requests import KILLS_FORGIVEN, Pending, RequestAnswer, failed
 
 logger = logging.getLogger(__name__)
 ANOTHER_AFTER_S = 0.02
@@ -85,9 +85,9 @@ class Pool:
 
     def start(self) -> dict[str, Any]:
         """Load the model in a first runner; its description. Raises NotLoadedError, RunnerTimeoutError, OSError."""
-        runner = self.new_runner()
-        description = runner.wait_loaded()
-        self._spawn(runner)
+        desk = _Desk(self)
+        description = desk.load()
+        self._spawn(desk)
         threading.Thread(target=self._grow, daemon=True, name="grow").start()
         return description
 
@@ -122,8 +122,7 @@ class Pool:
         self._output.add(output)
         return runner
 
-    def _spawn(self, runner: PyfuncRunner | None) -> None:
-        desk = _Desk(self, runner)
+    def _spawn(self, desk: "_Desk") -> None:
         with self._changed:
             self._desks.append(desk)
         threading.Thread(target=self._work, args=(desk,), daemon=True, name="runner").start()
@@ -140,7 +139,7 @@ class Pool:
             with self._changed:
                 still_waits = bool(self._waiting) and self._waiting[0] is eldest
             if still_waits:
-                self._spawn(None)
+                self._spawn(_Desk(self))
 
     # --- one runner's thread -------------------------------------------------------------------
 
@@ -196,9 +195,9 @@ class Pool:
 class _Desk:
     """One thread's runner, replaced when it dies."""
 
-    def __init__(self, pool: Pool, runner: PyfuncRunner | None) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._runner = runner
+        self._runner: PyfuncRunner | None = None
 
     def make_ready(self) -> None:
         """Have a loaded runner before a request is taken; a model that loads no more is given up."""
@@ -208,17 +207,28 @@ class _Desk:
         if self._pool.is_stopped:
             return
         try:
-            self._runner = self._pool.new_runner()
-            self._runner.wait_loaded()
+            self.load()
         except (NotLoadedError, RunnerTimeoutError) as error:
-            was_killed = self._runner is not None and self._runner.was_killed()
             self.close()
-            if not was_killed:
+            if not self._pool.is_stopped:
                 self._pool.replica.given_up = str(error) or "The model did not load within its time."
+
+    def load(self) -> dict[str, Any]:
+        """Have another runner load the model; its description. Raises NotLoadedError, RunnerTimeoutError, OSError."""
+        for _ in range(KILLS_FORGIVEN):
+            self._runner = self._pool.new_runner()
+            try:
+                return self._runner.wait_loaded()
+            except NotLoadedError:
+                if not self._runner.was_killed() or self._pool.is_stopped:
+                    raise
+                self.close()
+        self._runner = self._pool.new_runner()
+        return self._runner.wait_loaded()
 
     def answer(self, request: Pending) -> RequestAnswer:
         """The request's answer, whatever the model does."""
-        for is_last in (False, True):
+        for kills in range(KILLS_FORGIVEN + 1):
             if request.deadline_s < time.time():
                 return failed("DEADLINE_EXCEEDED")
             self.make_ready()
@@ -232,12 +242,12 @@ class _Desk:
                 self.close()
                 return failed("DEADLINE_EXCEEDED")
             except RunnerGoneError:
-                if self._runner.was_killed() and not is_last:
+                if self._runner.was_killed() and kills < KILLS_FORGIVEN:
                     continue  # somebody else's doing: the request is not to blame
                 return self._died()
             request.execution_ms = (time.perf_counter() - started) * 1000
             return RequestAnswer(status, body)
-        raise AssertionError("the second attempt always returns")
+        raise AssertionError("the last attempt always returns")
 
     def _died(self) -> RequestAnswer:
         """The runner ended on the request in hand."""

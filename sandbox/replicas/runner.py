@@ -45,6 +45,7 @@ class Runner:
     pid: int
     to_runner: int
     from_runner: int
+    _status: int | None = None
 
     @classmethod
     def start(
@@ -100,21 +101,28 @@ class Runner:
         return orjson.loads(answer[1:])  # type: ignore[no-any-return]  # JSON of our own frame
 
     def exit_reason(self) -> str:
-        """How the process ended, in words; waits for it."""
-        try:
-            status = os.waitpid(self.pid, 0)[1]
-        except ChildProcessError:
-            return "ended"
+        """How the process ended, in words."""
+        status = self.exit_status()
         if os.WIFSIGNALED(status):
             return f"was killed by signal {os.WTERMSIG(status)} ({signal.Signals(os.WTERMSIG(status)).name})"
         return f"exited with status {os.WEXITSTATUS(status)}"
 
+    def was_killed(self) -> bool:
+        """Whether SIGKILL ended it, which no model can bring upon itself but by taking too much memory."""
+        status = self.exit_status()
+        return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+    def exit_status(self) -> int:
+        """The wait status of the process, which is ended if it still runs."""
+        if self._status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)  # changes nothing for one that is ending
+            self._status = os.waitpid(self.pid, 0)[1]
+        return self._status
+
     def kill(self) -> None:
         """End the process and close the pipe; safe to call twice."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+        self.exit_status()
         for descriptor in (self.to_runner, self.from_runner):
             with contextlib.suppress(OSError):
                 os.close(descriptor)

@@ -37,7 +37,7 @@ from sandbox.replicas.output import OutputPump
 from sandbox.replicas.predict_message import read_predict
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import DRAIN_S, Order, open_pool
-from sandbox.replicas.requests import Pending, failed
+from sandbox.replicas.requests import KILLS_FORGIVEN, Pending, failed
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import NotTogetherError, TabularTask
 from sandbox.replicas.worker_app import REDIS_URL, app, at_once, read_predict_messages, send, worker_main
@@ -158,21 +158,41 @@ class Replica:
 
     def _predict_one_by_one(self, requests: list[Pending]) -> None:
         for request in requests:
-            if request.is_answered:
-                continue
+            if not request.is_answered:
+                self._predict_alone(request)
+
+    def _predict_alone(self, request: Pending) -> None:
+        """Answer a request that nothing else shares a runner with: now it is known for whose sake the runner ends."""
+        for kills in range(KILLS_FORGIVEN + 1):
             try:
                 self._predict_together([request])
+                return
             except RunnerGoneError:
-                reason = self.runner.exit_reason()
-                request.answer = failed("RUNNER_DIED", reason)
-                self.count_crash(reason)
+                if not self.runner.was_killed() or kills == KILLS_FORGIVEN:
+                    reason = self.runner.exit_reason()
+                    request.answer = failed("RUNNER_DIED", reason)
+                    self.count_crash(reason)
                 self._restart_runner()
+            if request.is_answered:
+                return
 
     def _restart_runner(self) -> None:
         self.runner.kill()
         self.runner = start_runner(self.spec, self.model, self.read_output)
-        self.runner.wait_loaded()
+        self.wait_loaded()
         self.runner_is_dead = False
+
+    def wait_loaded(self) -> dict[str, Any]:
+        """The description of the runner's model. Raises RuntimeError (it does not load) and RunnerTimeoutError."""
+        for _ in range(KILLS_FORGIVEN):
+            try:
+                return self.runner.wait_loaded()  # type: ignore[no-any-return]  # `Runner.wait_loaded`
+            except RuntimeError:
+                if not self.runner.was_killed():
+                    raise
+                self.runner.kill()
+                self.runner = start_runner(self.spec, self.model, self.read_output)
+        return self.runner.wait_loaded()  # type: ignore[no-any-return]
 
     def count_crash(self, reason: str) -> None:
         """Three crashes in five minutes, each on a request of its own, and the entity is FAILED."""
@@ -308,7 +328,7 @@ def _register(replica: Replica) -> None:
     def load() -> None:
         if replica.runner is None:
             return  # features without a model
-        description = replica.runner.wait_loaded()
+        description = replica.wait_loaded()
         replica.task = TASKS[replica.spec.runtime](description)
         replica.device = description.get("device", "cpu")
 

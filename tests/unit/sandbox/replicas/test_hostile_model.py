@@ -1,59 +1,36 @@
 """A model that kills its process: its request is told so, its neighbours are answered, three times is enough."""
 
+import contextlib
 import json
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import pytest
 
-from sandbox.replicas import runner as runner_module
 from sandbox.replicas import worker
 from sandbox.replicas.messages import ReplicaSpec
-from sandbox.replicas.requests import Pending
+from sandbox.replicas.requests import KILLS_FORGIVEN, Pending
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import TabularTask
+from tests.onnx_models import HANGS, KILLS, RAISES, hostile
 
-KILLS, RAISES, HANGS = 666.0, 13.0, 99.0
-SIGNATURE = {
-    "inputs": [{"name": "x", "type": "double", "required": True}],
-    "kind": "columns",
-    "layout": "matrix",
-    "dtype": "float64",
-    "output": {"name": "p", "type": "double"},
-}
-
-
-class HostileModel:
-    """Stands for a learner's model: doubles its input, and dies, raises or hangs on certain values."""
-
-    def describe(self) -> dict[str, Any]:
-        return {"signature": SIGNATURE}
-
-    def predict(self, arrays: list[Any]) -> list[Any]:
-        values: np.ndarray[Any, Any] = arrays[0]
-        if (values == KILLS).any():
-            os._exit(9)
-        if (values == RAISES).any():
-            raise RuntimeError("bad luck")
-        if (values == HANGS).any():
-            time.sleep(60)
-        return (values[:, 0] * 2).tolist()  # type: ignore[no-any-return]
+MODEL = hostile()
 
 
 @pytest.fixture
-def replica(monkeypatch: pytest.MonkeyPatch) -> Iterator[worker.Replica]:
+def replica() -> Iterator[worker.Replica]:
     """A replica around a real jailed runner that holds the hostile model."""
-    monkeypatch.setattr(runner_module, "_load", lambda runtime, model, device: HostileModel())
-    started = Runner.start("onnx", b"model", worker.RUNNER_LIMITS)
+    started = Runner.start("onnx", MODEL, worker.RUNNER_LIMITS)
     spec = ReplicaSpec("e1", "onnx", "", "", "hostile-1")
     task = TabularTask(started.wait_loaded())
-    made = worker.Replica(spec, "r1", "node-1", started, b"model", task, None, deque())
+    made = worker.Replica(spec, "r1", "node-1", started, MODEL, task, None, deque())
     yield made
     made.runner.kill()
 
@@ -69,11 +46,42 @@ def answers(replica: worker.Replica, *values: float) -> list[tuple[int, Any]]:
     return [(request.answer.status, orjson.loads(request.answer.body)) for request in requests]
 
 
+@contextlib.contextmanager
+def killer(replica: worker.Replica, most: int, after_cpu_s: float = 0.0) -> Iterator[set[int]]:
+    """Kills the replica's runner, and those that are started in its place, `most` at most; gives their process ids."""
+    stop, killed = threading.Event(), set[int]()
+
+    def kill() -> None:
+        while not stop.wait(0.001):
+            pid = replica.runner.pid
+            if len(killed) < most and pid not in killed and cpu_s(pid) >= after_cpu_s:
+                killed.add(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        stop.set()
+        thread.join()
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that the process has used; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_the_neighbours_of_a_killing_request_are_answered(replica: worker.Replica) -> None:
     first, killer, third = answers(replica, 1.0, KILLS, 3.0)
     assert (first, third) == ((200, {"predictions": [2.0]}), (200, {"predictions": [6.0]}))
     assert (killer[0], killer[1]["error_code"]) == (500, "INTERNAL_ERROR")
-    assert "exited with status 9" in killer[1]["message"]
+    assert "was killed by signal 8 (SIGFPE)" in killer[1]["message"]
     assert "other requests were not affected" in killer[1]["message"]
 
 
@@ -83,11 +91,30 @@ def test_a_runner_that_is_killed_from_outside_is_replaced_and_the_request_answer
     assert not replica.crashes
 
 
+def test_runners_that_are_killed_one_after_the_other_cost_nobody_an_answer(replica: worker.Replica) -> None:
+    with killer(replica, most=KILLS_FORGIVEN) as killed:
+        found = answers(replica, *map(float, range(100, 150)))
+        while len(killed) < KILLS_FORGIVEN:
+            found += answers(replica, 0.0)
+    assert [body["predictions"] for _, body in found[:50]] == [[2.0 * number] for number in range(100, 150)]
+    assert {status for status, _ in found} == {200}
+    assert not replica.crashes
+
+
+def test_a_request_whose_runner_is_killed_every_time_is_blamed_in_the_end(replica: worker.Replica) -> None:
+    """The kernel kills so, too, when a model takes all the memory."""
+    with killer(replica, most=100, after_cpu_s=0.1) as killed:
+        [(status, body)] = answers(replica, HANGS)
+    assert (status, len(killed)) == (500, 2 + KILLS_FORGIVEN), "once with its neighbours, which it might have had"
+    assert "was killed by signal 9 (SIGKILL)" in body["message"]
+    assert len(replica.crashes) == 1
+
+
 def test_an_exception_of_the_model_is_a_400_for_its_request_alone(replica: worker.Replica) -> None:
     good, raised = answers(replica, 5.0, RAISES)
     assert good == (200, {"predictions": [10.0]})
     assert (raised[0], raised[1]["error_code"]) == (400, "BAD_REQUEST")
-    assert "RuntimeError: bad luck" in raised[1]["stack_trace"]
+    assert "indices element out of data bounds" in raised[1]["stack_trace"]
 
 
 def test_a_hanging_model_is_ended_at_the_deadline(replica: worker.Replica) -> None:
@@ -102,7 +129,7 @@ def test_three_deaths_on_requests_of_their_own_give_the_entity_up(replica: worke
         assert answers(replica, KILLS)[0][0] == 500
     assert replica.given_up == ""
     killer, neighbour = answers(replica, KILLS, 7.0)
-    assert replica.given_up == "The model's process exited with status 9, 3 times within 5 minutes."
+    assert replica.given_up == "The model's process was killed by signal 8 (SIGFPE), 3 times within 5 minutes."
     assert (killer[0], neighbour) == (500, (200, {"predictions": [14.0]})), "the message in hand is still answered"
 
 

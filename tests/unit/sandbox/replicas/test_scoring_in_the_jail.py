@@ -12,46 +12,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sandbox.builds.signature import Signature
-from sandbox.replicas import runner as runner_module
 from sandbox.replicas import worker
 from sandbox.replicas.messages import ReplicaSpec
 from sandbox.replicas.requests import Pending
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.scoring.answer import warm_up
 from sandbox.replicas.tabular import TabularTask
+from tests.onnx_models import adding
 
-SIGNATURE = {
-    "inputs": [
-        {"name": "a", "type": "long", "required": True},
-        {"name": "when", "type": "datetime", "required": True},
-    ],
-    "kind": "columns",
-    "layout": "per_column",
-    "output": {"name": "p", "type": "double"},
-}
-DAY_NS = 86_400 * 10**9
-
-
-class Adding:
-    """Answers with a plus the days since 1970."""
-
-    signature = Signature.from_dict(SIGNATURE)
-
-    def describe(self) -> dict[str, Any]:
-        return {"signature": SIGNATURE}
-
-    def predict(self, arrays: list[Any]) -> list[Any]:
-        return (arrays[0] + arrays[1] / DAY_NS).ravel().tolist()  # type: ignore[no-any-return]
+MODEL = adding()
 
 
 @pytest.fixture
-def replica(monkeypatch: pytest.MonkeyPatch) -> Iterator[worker.Replica]:
-    monkeypatch.setattr(runner_module, "_load", lambda runtime, model, device: Adding())
+def replica() -> Iterator[worker.Replica]:
     warm_up()
-    started = Runner.start("onnx", b"model", worker.RUNNER_LIMITS)
+    started = Runner.start("onnx", MODEL, worker.RUNNER_LIMITS)
     task = TabularTask(started.wait_loaded())
-    made = worker.Replica(ReplicaSpec("e1", "onnx", "", "", "adding-1"), "r1", "node-1", started, b"model", task, None, deque())
+    made = worker.Replica(ReplicaSpec("e1", "onnx", "", "", "adding-1"), "r1", "node-1", started, MODEL, task, None, deque())
     yield made
     made.runner.kill()
 
