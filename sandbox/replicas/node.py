@@ -10,10 +10,9 @@ import signal
 import socket
 import sys
 import threading
-import time
 import uuid
-from collections import Counter, deque
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,8 @@ from sandbox.replicas.messages import (
 )
 from sandbox.replicas.model_files import ModelFileMissing, ModelFiles
 from sandbox.replicas.pyfunc_service import PyfuncService
+from sandbox.replicas.restarts import DIED_TOO_OFTEN, PAUSE_S, Restart, Restarts
+from sandbox.replicas.wanted import Wanted
 from sandbox.replicas.worker_app import REDIS_URL, app, send, worker_main
 
 logger = logging.getLogger(__name__)
@@ -41,26 +42,6 @@ DRAIN_S = 1.5
 """Between "takes nothing new" and the request to stop: gateways have seen the change by then."""
 KILL_AFTER_S = 300.0
 """A replica that was told to stop may finish the request in hand; none takes longer than that."""
-DEATHS_ALLOWED, DEATH_WINDOW_S = 3, 300.0
-LOAD_FAILED_EXIT = 3
-
-
-@dataclass
-class Wanted:
-    """A replica that this node is to keep running."""
-
-    spec: ReplicaSpec
-    replica_id: str
-    pid: int = 0
-    seen: bool = False
-    """Whether its announcement has been seen in Redis."""
-
-    @property
-    def entity_id(self) -> str:
-        return self.spec.entity_id
-
-    def record(self, node: str, *, draining: bool = False) -> live.LiveReplica:
-        return live.LiveReplica(self.replica_id, replica_queue(self.replica_id), node, self.pid, draining)
 
 
 class Node:
@@ -76,8 +57,7 @@ class Node:
         """By replica id."""
         self.orders: dict[str, ReplicaSpec] = {}
         """The last order for each entity."""
-        self.deaths: dict[str, deque[float]] = {}
-        """When replicas of the entity died, on time.monotonic()'s clock."""
+        self.restarts = Restarts()
         self.leaving: dict[int, Wanted] = {}
         """By process id: replicas that drain."""
         self.unborn: dict[str, Wanted] = {}
@@ -138,7 +118,7 @@ class Node:
         """Drain and stop every replica of the entity."""
         with self.lock:
             self.orders.pop(entity_id, None)
-            self.deaths.pop(entity_id, None)
+            self.restarts.forget(entity_id)
             mine = self._of(entity_id)
         self._drain(mine)
 
@@ -222,20 +202,29 @@ class Node:
         self.tell_end(gone.entity_id, gone.replica_id)
 
     def _restart_or_fail(self, gone: Wanted, status: int) -> None:
-        """A replica died: start another at once, unless its model cannot run."""
-        now = time.monotonic()
-        deaths = self.deaths.setdefault(gone.entity_id, deque())
-        deaths.append(now)
-        while deaths and now - deaths[0] > DEATH_WINDOW_S:
-            deaths.popleft()
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == LOAD_FAILED_EXIT:
-            return  # the replica has said why
-        if len(deaths) > DEATHS_ALLOWED:
-            how_often = f"{len(deaths)} times within {DEATH_WINDOW_S / 60:.0f} minutes"
-            self._fail(gone.entity_id, f"The replica died {how_often}. Update the endpoint to try again.")
-            return
-        logger.warning("replica of %s died (status %s), starting another", gone.spec.served_name, status)
-        self._fork(gone.spec)
+        """A replica died: start another, unless its model cannot run."""
+        restart = self.restarts.after_death(gone.entity_id, status, was_ready=gone.seen or self._is_announced(gone))
+        if restart is Restart.NEVER:
+            self._fail(gone.entity_id, DIED_TOO_OFTEN)
+        elif restart is not Restart.HAS_FAILED:
+            logger.warning("replica of %s died (status %s), starting another", gone.spec.served_name, status)
+        if restart is Restart.AT_ONCE:
+            self._fork(gone.spec)
+        elif restart is Restart.LATER:
+            threading.Timer(PAUSE_S, self._fill_again, (gone.entity_id,)).start()
+
+    def _is_announced(self, wanted: Wanted) -> bool:
+        """Whether the replica had said that it takes requests."""
+        try:
+            return bool(self.redis.hexists(live.replicas_key(wanted.entity_id), wanted.replica_id))
+        except redis.RedisError:
+            return True  # it is not known; starting one too many does less harm
+
+    def _fill_again(self, entity_id: str) -> None:
+        with self.lock:
+            spec = self.orders.get(entity_id)
+        if spec is not None:
+            self._fill(spec)
 
     def _fail(self, entity_id: str, message: str) -> None:
         """Say why the entity cannot run here; whoever waits for it hears it."""

@@ -15,8 +15,8 @@ from sandbox.replicas.scoring.errors import UNEXPECTED, error_body
 
 PARQUET = "application/vnd.apache.parquet"
 KILLS_FORGIVEN = 3
-"""So many runners may be killed (SIGKILL) under one request, or while they load, before the model is blamed: somebody else did it, or
-the kernel, for a model that takes all the memory."""
+"""So many runners may be killed (SIGKILL) under one request, or while they load, before the model is blamed: somebody else did
+it, or the kernel, for a model that takes all the memory."""
 INPUT_KEYS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 _FAILURES = {

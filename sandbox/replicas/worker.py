@@ -38,13 +38,13 @@ from sandbox.replicas.predict_message import read_predict
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import DRAIN_S, Order, open_pool
 from sandbox.replicas.requests import KILLS_FORGIVEN, Pending, failed
+from sandbox.replicas.restarts import LOAD_FAILED_EXIT
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.tabular import NotTogetherError, TabularTask
 from sandbox.replicas.worker_app import REDIS_URL, app, at_once, read_predict_messages, send, worker_main
 
 logger = logging.getLogger(__name__)
 CRASHES_ALLOWED, CRASH_WINDOW_S = 3, 300.0
-LOAD_FAILED_EXIT = 3
 RUNNER_LIMITS = Limits(cpu_s=0, wall_s=0, address_space_bytes=4 * GIB)
 """A runner lives as long as its replica, so it has no CPU limit; each request has its deadline instead."""
 ANNOUNCE_ATTEMPTS = 100
