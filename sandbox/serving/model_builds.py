@@ -16,11 +16,12 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from sandbox.builds.fingerprint import fingerprint
 from sandbox.builds.operations import BuildFailed, BuiltModel, build_model
 from sandbox.control_queue import enqueue
 from sandbox.errors import ApiError
 from sandbox.registry import store
-from sandbox.serving import events
+from sandbox.serving import earlier_builds, events
 from sandbox.serving.control_queue import BUILD
 from sandbox.serving.models import BuildStatus, Deployment, ModelBuild, ServedEntity
 from sandbox.workspaces.models import Workspace
@@ -86,7 +87,7 @@ def run(build_id: str) -> list[str]:
     _record(build, f"Building {build.entity_name} version {build.entity_version} (try {build.deliveries}).")
     try:
         with _lease_renewed(build), _directory(build) as directory:
-            built = _build(build, directory)
+            built, files = _build(build, directory)
     except BuildFailed as failure:
         _finish(build, status=BuildStatus.FAILED, message=failure.message, log=failure.log)
     except ApiError as error:
@@ -100,6 +101,7 @@ def run(build_id: str) -> list[str]:
             status=BuildStatus.READY,
             model_sha256=built.sha256,
             runtime=built.runtime,
+            fingerprint=files,
             signature=built.signature,
             log=built.log,
         )
@@ -122,10 +124,12 @@ def _claim(build_id: str) -> ModelBuild | None:
     return ModelBuild.objects.select_related("workspace").get(id=build_id) if claimed else None
 
 
-def _build(build: ModelBuild, directory: Path) -> BuiltModel:
+def _build(build: ModelBuild, directory: Path) -> tuple[BuiltModel, str]:
+    """The model and the fingerprint of its files."""
     version = store.get_version(build.workspace_id, build.entity_name, build.entity_version)
     store.fetch_artifacts(build.workspace_id, version, directory)
-    return build_model(directory)
+    files = fingerprint(directory)
+    return earlier_builds.find(build, files) or build_model(directory), files
 
 
 def _give_back(build: ModelBuild) -> None:

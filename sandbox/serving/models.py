@@ -138,6 +138,8 @@ class ModelBuild(models.Model):
     runtime = models.CharField(max_length=16, default="onnx")
     """What replicas run the file with: `onnx`, or `pyfunc` for a model that is served as it is."""
     signature = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64, blank=True, db_index=True)
+    """Of the files and the tools (`sandbox.builds.fingerprint`), once they have been built."""
     message = models.TextField(blank=True)
     log = models.TextField(blank=True)
     deliveries = models.PositiveSmallIntegerField(default=0)
