@@ -13,6 +13,7 @@ import pytest
 import redis
 from deltalake import DeltaTable
 
+from sandbox.replicas.restarts import DEATHS_ALLOWED
 from tests.deployed import deploy_sum_model
 from tests.faults.load import Load
 from tests.stack import Stack, wait_for
@@ -52,7 +53,10 @@ def replica_pid(state: Any) -> int:
 
 def runner_pid(state: Any) -> int:
     """The jailed child that holds the model."""
-    worker = replica_pid(state)
+    return runner_of(replica_pid(state))
+
+
+def runner_of(worker: int) -> int:
     children = [int(pid) for task in Path(f"/proc/{worker}/task").iterdir() for pid in (task / "children").read_text().split()]
     assert len(children) == 1, children
     return children[0]
@@ -103,3 +107,18 @@ async def test_a_process_that_holds_the_model(stack: Stack, token: str, state: A
     load = await kill_under_load(stack, token, which, lambda: os.kill(pid, signal.SIGKILL))
     await asyncio.to_thread(assert_nothing_lost, stack, load)
     assert set(load.answers.refused.values()) <= {429, 503, 504}  # the caller is told to come back, never "500"
+
+
+async def test_all_that_holds_the_model_again_and_again(stack: Stack, token: str, state: Any) -> None:
+    """More often than a replica may die that never took a request."""
+    url = f"{stack.url}/serving-endpoints/{ENDPOINT}/invocations"
+    async with Load(url, token, "all") as load:
+        for _ in range(DEATHS_ALLOWED + 2):
+            await load.until_answered(60, RECOVERS_WITHIN_S)
+            worker = await asyncio.to_thread(replica_pid, state)
+            for pid in (runner_of(worker), worker):
+                os.kill(pid, signal.SIGKILL)
+        await load.until_answered(60, RECOVERS_WITHIN_S)
+    await asyncio.to_thread(assert_nothing_lost, stack, load)
+    assert load.answers.refused == {}
+    assert load.answers.broken == set()
