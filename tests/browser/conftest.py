@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from sandbox.workspaces.models import User
@@ -20,6 +20,8 @@ from tests.browser.endpoint_rows import make_every_state
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 OpenPage = Callable[..., Page]
+
+expect.set_options(timeout=30_000)  # the usual 5 s are not enough for a machine that does something else beside
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from quizzes.attempts import record_response, start_attempt
 from quizzes.banks import load_banks
@@ -76,8 +77,8 @@ def test_a_mistake_in_the_form_is_shown_beside_its_field(open_page: OpenPage, au
     page.evaluate("document.querySelector('form.exchange-form').noValidate = true")
     page.get_by_label("Product version").fill("Version 7")
     page.get_by_role("button", name="Start the dry run").press("Enter")
-    assert page.get_by_text("Choose a file.").is_visible()
-    assert page.get_by_label("Product version").input_value() == "Version 7"
+    expect(page.get_by_text("Choose a file.")).to_be_visible()
+    expect(page.get_by_label("Product version")).to_have_value("Version 7")
     assert_accessible(page)
 
 
@@ -88,7 +89,7 @@ def test_a_key_is_corrected_by_keyboard(theme: Theme, open_page: OpenPage, autho
     page.get_by_role("link", name="Correct the key").press("Enter")
     page.get_by_label("Is right").nth(1).focus()
     page.keyboard.press("ArrowDown")
-    assert page.get_by_label("Is right").nth(2).is_checked()
+    expect(page.get_by_label("Is right").nth(2)).to_be_checked()
     first = page.get_by_label("Belief behind it").nth(0).input_value()
     page.get_by_label("Belief behind it").nth(2).select_option(first)
     page.get_by_label("Reason").fill("The two options were mixed up when the item was written.")

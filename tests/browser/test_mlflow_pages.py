@@ -62,6 +62,7 @@ def test_a_run_its_metric_and_its_file(mlflow_page: Page, stack: Stack, run: dic
     mlflow_page.get_by_text("notes.txt").click()
     expect(mlflow_page.get_by_text("kept with the run")).to_be_visible(timeout=LOADED_WITHIN_MS)
     mlflow_page.get_by_role("link", name="Back to Proving Ground").click()
+    mlflow_page.wait_for_url(f"{stack.url}/sandbox/")
     mlflow_page.get_by_role("link", name="Experiments").first.click()
     expect(mlflow_page.get_by_text("seen in a browser")).to_be_visible(timeout=LOADED_WITHIN_MS)
     assert mlflow_page.problems == []  # type: ignore[attr-defined]
@@ -71,6 +72,7 @@ def test_an_experiment_is_made_on_the_page(mlflow_page: Page, stack: Stack) -> N
     mlflow_page.goto(f"{stack.url}/sandbox/mlflow/#/experiments")
     mlflow_page.get_by_role("button", name="Create").first.click()
     mlflow_page.get_by_label("Experiment Name").fill("made by hand")
-    mlflow_page.get_by_role("dialog").get_by_role("button", name="Create").click()
+    with mlflow_page.expect_response(lambda response: "experiments/create" in response.url):
+        mlflow_page.get_by_role("dialog").get_by_role("button", name="Create").click()
     mlflow_page.goto(f"{stack.url}/sandbox/mlflow/#/experiments")
     expect(mlflow_page.get_by_test_id("experiment-link").filter(has_text="made by hand")).to_be_visible(timeout=LOADED_WITHIN_MS)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from sandbox.workspaces.models import User
 from tests.browser.accessibility import assert_accessible
@@ -101,12 +102,12 @@ def test_the_sign_in_page(theme: Theme, open_page: OpenPage) -> None:
 @pytest.mark.parametrize("path", ["/no/such/page/", "/operate/"])
 def test_pages_that_refuse(path: str, open_page: OpenPage, learner: User) -> None:
     page = open_page(path, learner, width=360)
-    assert page.get_by_role("link", name="Go to the home page").is_visible()
+    expect(page.get_by_role("link", name="Go to the home page")).to_be_visible()
     assert_accessible(page)
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_operators_page(theme: Theme, open_page: OpenPage, operator: User) -> None:
     page = open_page("/operate/", operator, theme=theme)
-    assert page.get_by_role("rowheader", name="redis").is_visible()
+    expect(page.get_by_role("rowheader", name="redis")).to_be_visible()
     assert_accessible(page)

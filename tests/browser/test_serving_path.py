@@ -11,6 +11,7 @@ from tests.browser.chromium import HEIGHTS, THEMES, new_context
 from tests.browser.conftest import watch
 from tests.browser.shots import sign_in
 from tests.browser.test_learner_path import choose
+from tests.browser.waiting import until
 from tests.stack import Stack
 
 NAME = "life-of-churn"
@@ -71,23 +72,23 @@ def watch_it_become_ready(page: Page) -> None:
     page.evaluate("window.isTheSamePage = true")
     expect(page.get_by_role("heading", name="Active config version 1")).to_be_visible(timeout=WITHIN_MS)
     assert page.evaluate("window.isTheSamePage") is True
-    assert page.get_by_text("GPU_SMALL: emulated, no CUDA device on any node").first.is_visible()
-    assert page.get_by_text("CONFIG_UPDATE_FINISHED").is_visible()
+    expect(page.get_by_text("GPU_SMALL: emulated, no CUDA device on any node").first).to_be_visible()
+    expect(page.get_by_text("CONFIG_UPDATE_FINISHED")).to_be_visible()
 
 
 def query(page: Page) -> None:
     page.goto(f"{AT}/query/")
-    assert "dataframe_split" in page.get_by_label("Request body").input_value()
+    expect(page.get_by_label("Request body")).to_have_value(re.compile("dataframe_split"))
     page.get_by_role("tab", name="SQL").click()
-    assert f"ai_query(\n  '{NAME}'," in page.get_by_role("tabpanel", name="SQL").inner_text()
+    expect(page.get_by_role("tabpanel", name="SQL")).to_contain_text(f"ai_query(\n  '{NAME}',")
     page.get_by_role("tab", name="Browser").click()
     page.get_by_label("Send it this often").fill(str(REQUESTS))
     page.get_by_role("button", name="Send request").click()
     expect(page.get_by_text(f"{REQUESTS} requests: {REQUESTS} × 200")).to_be_visible(timeout=WITHIN_MS)
-    headers = page.locator("#exchange .header-list").inner_text()
-    assert re.search(r"served-model-name\s+churn-1", headers)
-    assert re.search(r"x-databricks-request-id\s+\S{8,}", headers)
-    assert re.search(r"[\d.]+ ms", page.locator("#exchange .exchange-head").inner_text())
+    headers = page.locator("#exchange .header-list")
+    expect(headers).to_contain_text(re.compile(r"served-model-name\s*churn-1"))
+    expect(headers).to_contain_text(re.compile(r"x-databricks-request-id\s*\S{8,}"))
+    expect(page.locator("#exchange .exchange-head")).to_contain_text(re.compile(r"[\d.]+ ms"))
 
 
 def see_the_charts(page: Page) -> None:
@@ -98,11 +99,7 @@ def see_the_charts(page: Page) -> None:
         cells = requests.get_by_role("row").all_inner_texts()[1:]
         return sum(int(found[1]) for found in (re.split(r"\s+", cell) for cell in cells) if found[1].isdecimal())
 
-    for _ in range(30):
-        if counted() == REQUESTS:
-            break
-        page.wait_for_timeout(500)  # gateways send what they counted each second
-    assert counted() == REQUESTS
+    until(page, lambda: counted() == REQUESTS)  # gateways send what they counted each second
     canvas = page.locator("#requests-chart canvas").first
     expect(canvas).to_be_visible()
     expect(page.locator("[data-chart-for]")).to_have_count(4)
@@ -122,7 +119,7 @@ def split_and_observe(page: Page) -> None:
     page.get_by_role("button", name="Add another served model").click()
     choose(page, 1, "main.default.churn", "2")
     page.get_by_role("slider", name="Traffic of served model 2, slider").fill("50")
-    assert page.get_by_label("Traffic", exact=True).nth(0).input_value() == "50"
+    expect(page.get_by_label("Traffic", exact=True).nth(0)).to_have_value("50")
     page.get_by_role("button", name="Update the config").click()
     page.wait_for_url(f"**{AT}/overview/")
     expect(page.get_by_role("heading", name="Active config version 2")).to_be_visible(timeout=WITHIN_MS)
@@ -137,13 +134,9 @@ def split_and_observe(page: Page) -> None:
     def counts() -> list[int]:
         return [int(re.split(r"\s+", row)[1]) for row in observed.get_by_role("row").all_inner_texts()[1:]]
 
-    for _ in range(30):
-        if sum(counts()) == REQUESTS:
-            break
-        page.wait_for_timeout(500)
-    assert sum(counts()) == REQUESTS
-    assert abs(counts()[0] - REQUESTS / 2) <= 25  # five standard deviations of 100 draws at 50 %
-    assert "chance (±10.0)" in observed.inner_text()
+    until(page, lambda: sum(counts()) == REQUESTS)
+    assert abs(counts()[0] - REQUESTS / 2) <= 30  # six standard deviations of 100 draws at 50 %
+    expect(observed).to_contain_text("chance (±10.0)")
 
 
 def let_the_clock_run(page: Page) -> None:
@@ -182,15 +175,17 @@ def view_as_the_instructor(browser: Browser, stack: Stack) -> None:
     page = context.new_page()
     sign_in(page, stack.url, "instructor", stack.password("instructor"))
     page.goto("/sandbox/serving/")
-    assert page.get_by_role("link", name=NAME, exact=True).count() == 0
+    expect(page.get_by_role("link", name=NAME, exact=True)).to_have_count(0)
     page.get_by_role("button", name="Workspace: instructor").click()
-    page.get_by_role("button", name="learner", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="learner", exact=True).click()
     page.goto("/sandbox/serving/")
     page.get_by_role("link", name=NAME, exact=True).click()
-    assert page.get_by_role("link", name="Edit").count() == 0
+    page.wait_for_url(f"**{AT}/overview/")
+    expect(page.get_by_role("link", name="Edit")).to_have_count(0)
     page.get_by_role("link", name="Query", exact=True).click()
-    assert page.get_by_role("button", name="Send request").count() == 0
-    assert page.get_by_text("You may view this endpoint, but not query it.").is_visible()
+    expect(page.get_by_text("You may view this endpoint, but not query it.")).to_be_visible()
+    expect(page.get_by_role("button", name="Send request")).to_have_count(0)
     assert_accessible(page)
     context.close()
 

@@ -138,7 +138,7 @@ def put_in_order(page: Page, wanted: list[str]) -> None:
             page.keyboard.press("ArrowUp")
         if place == 1 and "now at place" in page.locator("[data-order-said]").inner_text():
             expect(page.locator("[data-order-said]")).to_have_text(f"{words} is now at place 1 of 4.")
-    assert page.locator("[data-step] .option-text").all_inner_texts() == wanted
+    expect(page.locator("[data-step] .option-text")).to_have_text(wanted)
 
 
 @pytest.mark.usefixtures("bank")
@@ -179,6 +179,7 @@ def test_an_author_moves_an_option_by_keyboard_and_saves_the_form(open_page: Ope
     page.get_by_role("button", name="YAML").click()
     expect(page.get_by_label("Item as YAML")).to_have_value(re.compile("No version is the default; a sum"))
     page.get_by_role("button", name="Form").click()
+    expect(rationale).to_have_value(re.compile("No version is the default"))
     page.get_by_role("button", name="Save and load").click()
     expect(page.get_by_text("it is version 2")).to_be_visible()
     assert page.problems == []  # type: ignore[attr-defined]
@@ -192,9 +193,10 @@ def test_the_second_of_two_authors_sees_both_versions(theme: Theme, open_page: O
     for page, words in ((first, "The first was quicker."), (second, "The second was slower.")):
         field = page.get_by_label("Item as YAML")
         field.fill(field.input_value().replace("There is no default version.", words))
-        page.get_by_role("button", name="Save and load").click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save and load").click()
     expect(second.get_by_role("heading", name=re.compile("Somebody else has changed"))).to_be_visible()
-    assert "The second was slower." in second.get_by_label("Yours, not saved yet").input_value()
+    expect(second.get_by_label("Yours, not saved yet")).to_have_value(re.compile("The second was slower."))
     expect(second.get_by_text("The first was quicker.")).to_be_visible()
     for width in WIDTHS:
         second.set_viewport_size({"width": width, "height": 740})
@@ -207,7 +209,7 @@ def test_the_bank_is_filtered_as_one_chooses(open_page: OpenPage, author: User) 
     expect(page.get_by_text("9 items.")).to_be_visible()
     page.get_by_label("Status").select_option("quarantined")
     expect(page.get_by_text("1 item with these filters.")).to_be_visible()
-    assert "status=quarantined" in page.url
+    expect(page).to_have_url(re.compile("status=quarantined"))
     page.reload()
     expect(page.get_by_text("1 item with these filters.")).to_be_visible()
     page.get_by_role("link", name=KEY).first.click()
