@@ -1,11 +1,14 @@
 """Programs about the gateway's settings of an endpoint: what a PUT replaces, what it leaves alone, what it refuses."""
 
-from collections.abc import Mapping, Sequence
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from quizzes.proofs.client import ProofClient
+from quizzes.proofs.client import ProofClient, ProofCouldNotRun
 from quizzes.proofs.facts import answer_facts, openai_chat, parsed, row
-from quizzes.proofs.observation import Observation
+from quizzes.proofs.observation import Exchange, Observation
 from quizzes.proofs.programs.chat_requests import QUESTION
 from quizzes.proofs.programs.program import Program
 
@@ -43,6 +46,58 @@ def put_gateway(
     )
 
 
+def call_under_limits(client: ProofClient, limits: Sequence[Mapping[str, Any]], count: int = 0) -> Observation:
+    """Give a chat endpoint these rate limits, then call it `count` times within one minute, in which limits are counted.
+
+    `{group}` in a limit is a group without the caller that lives for this run.
+    Facts: status and message of the call that sets the limits; of the others how many were answered and refused (429), and
+    `refusal`, the message of the first that was.
+    """
+    name = client.endpoint_name()
+    client.deploy(name, {"served_entities": [{"name": "chat", "external_model": openai_chat()}]})
+    with _group_of_others(client, needed="{group}" in json.dumps(limits)) as group:
+        wanted = json.loads(json.dumps({"rate_limits": limits}).replace("{group}", group))
+        put = client.http("PUT", f"/api/2.0/serving-endpoints/{name}/ai-gateway", wanted)
+        calls = _within_a_minute(client, name, count)
+    refused = [call for call in calls if call.status == 429]
+    facts = {
+        "message": "",
+        **answer_facts(put),
+        "answered": sum(call.status == 200 for call in calls),
+        "refused": len(refused),
+        "refusal": answer_facts(refused[0])["message"] if refused else "",
+    }
+    return Observation(facts, client.exchanges, [row(call, call=number) for number, call in enumerate(calls, 1)])
+
+
+@contextmanager
+def _group_of_others(client: ProofClient, needed: bool) -> Iterator[str]:
+    """The name of a group that is there while it is needed."""
+    if not needed:
+        yield ""
+        return
+    groups, name = "/api/2.0/preview/scim/v2/Groups", f"{client.prefix}-analysts"
+    with client.unrecorded():
+        made = parsed(client.http("POST", groups, {"displayName": name})) or {}
+    if "id" not in made:
+        raise ProofCouldNotRun(f"The group of this proof was not made: {made}")
+    try:
+        yield name
+    finally:
+        with client.unrecorded():
+            client.http("DELETE", f"{groups}/{made['id']}")
+
+
+def _within_a_minute(client: ProofClient, name: str, count: int) -> list[Exchange]:
+    """The calls; made anew when the counting minute ended among them, which then gives each call another allowance."""
+    while True:
+        began_s, recorded = time.time(), len(client.exchanges)
+        calls = [client.invoke(name, QUESTION) for _ in range(count)]
+        if began_s // 60 == time.time() // 60:
+            return calls
+        del client.exchanges[recorded:]
+
+
 def change_beside_config(client: ProofClient, what: str) -> Observation:
     """Change tags, the gateway or the config of an endpoint and see whether a new config version comes of it."""
     name = client.endpoint_name()
@@ -77,5 +132,6 @@ def _version(endpoint: Any) -> int:
 
 PROGRAMS: dict[str, Program] = {
     "put_gateway": Program(put_gateway, needs_models=False),
+    "call_under_limits": Program(call_under_limits, needs_models=False),
     "change_beside_config": Program(change_beside_config, needs_models=False),
 }
