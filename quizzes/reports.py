@@ -1,4 +1,4 @@
-"""Reports for instructors: one report object feeds the page, the picture and the CSV."""
+"""Reports for instructors: one report object feeds the page and the CSV."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,11 @@ class Cell:
     @property
     def percentage(self) -> int | None:
         return self.facility.percentage if self.facility else None
+
+    @property
+    def shade(self) -> str:
+        """The percentage rounded down to tens, by which the page tints the cell; "" before the first answer."""
+        return "" if self.percentage is None else str(self.percentage // 10 * 10)
 
 
 @dataclass(frozen=True)
@@ -165,31 +170,3 @@ def _scores(run_ids: list[int]) -> dict[int, int]:
             rounds[run_id], scores[run_id] = number, 0
         scores[run_id] += weight if verdict == Verdict.PASS else 0
     return scores
-
-
-def heatmap(report: CohortProgress) -> dict[str, Any]:
-    """The picture of the table as an ECharts option: a square for each learner and objective, fuller for a higher facility.
-
-    Squares of a scatter series, since the vendored build has no heat map; the number stands in each square.
-    """
-    cells = [
-        {"value": [column, line, cell.percentage], "itemStyle": {"opacity": round(0.15 + 0.85 * cell.percentage / 100, 2)}}
-        for line, row in enumerate(report.rows)
-        for column, cell in enumerate(row.cells)
-        if cell.percentage is not None
-    ]
-    return {
-        "grid": {"left": 8, "right": 24, "top": 16, "bottom": 8, "containLabel": True},
-        "xAxis": {"type": "category", "data": [o.name for o in report.objectives], "axisLabel": {"interval": 0, "rotate": 35}},
-        "yAxis": {"type": "category", "data": [row.username for row in report.rows], "inverse": True},
-        "series": [
-            {
-                "name": "facility in percent",
-                "type": "scatter",
-                "symbol": "roundRect",
-                "symbolSize": [44, 28],
-                "data": cells,
-                "label": {"show": True, "formatter": "{@[2]} %", "position": "right", "opacity": 1},
-            }
-        ],
-    }

@@ -1,6 +1,8 @@
 """Formatting for the study pages."""
 
+import json
 from functools import cache
+from typing import Any
 
 from django import template
 from django.utils.safestring import SafeString
@@ -25,6 +27,12 @@ def markdown(text: str) -> SafeString:
 def markdown_line(text: str) -> SafeString:
     """The same for a single line: no paragraph around it."""
     return SafeString(_renderer().renderInline(text))
+
+
+@register.filter
+def json_text(value: Any) -> str:
+    """A parameter's value as the body of a request would have it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 @register.filter

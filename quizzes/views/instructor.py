@@ -1,7 +1,6 @@
 """Cohorts: make one, see how its members do, take the table along."""
 
 import csv
-import json
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from quizzes.cohorts import create_cohort
 from quizzes.inputs import CohortInput
-from quizzes.reports import cohort_progress, heatmap
+from quizzes.reports import cohort_progress
 from quizzes.views.home import cohorts_led
 from quizzes.views.people import instructors_only, led_cohort, person
 
@@ -32,11 +31,11 @@ def teach(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def progress_page(request: HttpRequest, cohort_id: int) -> HttpResponse:
-    """Learners by objectives: a table and its picture."""
+    """Learners by objectives: a table whose cells are fuller for a higher facility."""
     cohort = led_cohort(person(request), cohort_id)
     report = cohort_progress(cohort)
     join_url = request.build_absolute_uri(reverse("join_with", args=[cohort.join_code]))
-    shown = {"cohort": cohort, "report": report, "chart": json.dumps(heatmap(report)), "join_url": join_url}
+    shown = {"cohort": cohort, "report": report, "join_url": join_url}
     return render(request, "quizzes/cohort_progress.html", shown)
 
 

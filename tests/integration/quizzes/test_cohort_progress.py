@@ -2,7 +2,7 @@
 
 import csv
 import io
-import json
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from quizzes.cohorts import create_cohort, join_cohort
 from quizzes.models import CheckResult, Cohort, Lab, LabRun
 from quizzes.models.labs import Verdict
-from quizzes.reports import Cell, LabCell, cohort_progress, heatmap
+from quizzes.reports import Cell, LabCell, cohort_progress
 from sandbox.models import User
 from tests.integration.quizzes.conftest import SignIn, make_form, sat
 
@@ -144,18 +144,12 @@ def test_a_name_that_is_a_formula_is_defused(cohort: Cohort, instructor: User, s
     assert "'=idle" in [line[0] for line in csv_lines(sign_in(instructor), cohort)]
 
 
-def test_the_picture_has_the_numbers_of_the_table(cohort: Cohort) -> None:
-    report = cohort_progress(cohort)
-    option = json.loads(json.dumps(heatmap(report)))
-    points = {(x, y): value for x, y, value in (point["value"] for point in option["series"][0]["data"])}
-    table = {
-        (x, y): cell.percentage
-        for y, row in enumerate(report.rows)
-        for x, cell in enumerate(row.cells)
-        if cell.percentage is not None
-    }
-    assert points == table
-    assert option["yAxis"]["data"] == [row.username for row in report.rows]
+def test_a_cell_is_tinted_by_its_facility(cohort: Cohort, instructor: User, sign_in: SignIn) -> None:
+    text = sign_in(instructor).get(reverse("cohort_progress", args=[cohort.pk])).content.decode()
+    tinted = re.findall(r'<td class="heat heat-(\d+)"><span[^>]*data-facility="(\d+)"', text)
+    assert [int(shade) for shade, _ in tinted] == [int(facility) // 10 * 10 for _, facility in tinted]
+    assert ("70", "75") in tinted
+    assert '<td><span class="cell-facility text-secondary" data-attempts="0"' in text
 
 
 def test_n_stands_beside_each_facility(cohort: Cohort, instructor: User, sign_in: SignIn) -> None:
