@@ -13,12 +13,13 @@ from typing import Any, Literal
 from django.conf import settings
 
 from sandbox.builds import pyfunc_build, store
-from sandbox.builds.mlmodel import LONGEST_BYTES, flavour_to_convert, read_mlmodel
+from sandbox.builds.mlmodel import FLAVOURS, LONGEST_BYTES, flavour_to_convert, read_mlmodel
 from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.pyfunc_package import PackageError
 from sandbox.builds.signature import Signature
 from sandbox.jail.errors import JailRefused, JobFailed, JobProblem
+from sandbox.jail.forked import warm_up as warm_up_parents
 from sandbox.jail.launch import JailedJob, tier
 from sandbox.jail.limits import GIB, MIB, Limits
 
@@ -114,8 +115,7 @@ def _as_it_is(model_dir: Path, into: Path, verdict: NoOnnxForm) -> BuiltModel:
     """The model has no ONNX form: its folder is stored, and replicas run it with MLflow. Raises BuildFailed."""
     lines = [*verdict.lines, str(verdict), "So the model runs as it is, with MLflow, in a jailed process of its replica."]
     try:
-        warm = sorted(settings.RUN_DIR.glob(pyfunc_build.WARM_PARENTS))
-        sha256, path, description, more = pyfunc_build.build(model_dir, into, warm)
+        sha256, path, description, more = pyfunc_build.build(model_dir, into, _warm_parents())
     except PackageError as error:
         raise BuildFailed(str(error), "\n".join(lines)) from None
     except JailRefused as refusal:
@@ -123,6 +123,16 @@ def _as_it_is(model_dir: Path, into: Path, verdict: NoOnnxForm) -> BuiltModel:
     except JobFailed as failure:
         raise BuildFailed(_sentence(failure), "\n".join([*lines, failure.message, failure.stderr_tail])) from None
     return BuiltModel(sha256, path, description, "\n".join([*lines, *more]), runtime="pyfunc")
+
+
+def expect(flavour: str) -> None:
+    """A model of this flavour will be built soon: if it is to be served as it is, MLflow is imported now, which takes 2.3 s."""
+    if flavour not in FLAVOURS:
+        warm_up_parents(_warm_parents())
+
+
+def _warm_parents() -> list[Path]:
+    return sorted(settings.RUN_DIR.glob(pyfunc_build.WARM_PARENTS))
 
 
 def warm_up() -> None:

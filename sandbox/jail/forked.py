@@ -2,7 +2,7 @@
 
 The parent (`sandbox.replicas.pyfunc_zygote`) has seen nothing but what is installed here. It gets JSON {"job": …, "settings": …}
 and four descriptors: standard input, output and error of the job, and a lifeline. When our end of the lifeline closes the job
-is killed; when the job ends its wait status is written there.
+is killed; when the job ends its wait status is written there. An order without descriptors only has it do its imports.
 """
 
 import contextlib
@@ -12,10 +12,19 @@ import select
 import signal
 import socket
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 STATUS = struct.Struct("!i")
+
+
+def warm_up(parents: Iterable[Path]) -> None:
+    """Have them import now what their jobs need. One that is not there, or has too much to do, is left out."""
+    for parent in parents:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as orders:
+            orders.connect(str(parent))
+            orders.send(b"{}", socket.MSG_DONTWAIT)  # an order without descriptors
 
 
 class ForkedProcess:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from sandbox.builds import operations as builds
 from sandbox.catalog.models import ModelAlias, ModelDetail, ModelVersion, Securable
 from sandbox.errors import ApiError, InvalidParameterValue, InvalidState, ResourceDoesNotExist, ResourceExhausted
 from sandbox.files import quota
@@ -146,6 +147,7 @@ def make_ready(version: ModelVersion, by: str) -> ModelVersion:
         version_files.remove(version)
         raise InvalidState(f"Version {version.version} of '{version.registered_model.full_name}' was given up meanwhile.")
     version.status, version.described, version.updated_at, version.updated_by = Status.READY, described, moment, by
+    builds.expect(described["flavor"])
     return version
 
 

@@ -82,9 +82,10 @@ def serve_looked_up(
     """
     with own_schema(client) as schema, _left_behind(client) as left:
         scene = Scene(client, client.endpoint_name())
+        # first, because the site imports what the model needs as soon as it knows of it
+        model = _register(client, f"{schema}.seen", json.dumps(spec).replace("{s}", schema), left)
         _set_up(scene, setup, schema)
         _publish(client, {name.replace("{s}", schema): keys for name, keys in tables.items()})
-        model = _register(client, f"{schema}.seen", json.dumps(spec).replace("{s}", schema), left)
         _deploy(scene, model, environment or {})
         for step in changes:
             run_statement(scene, step, {"s": schema})

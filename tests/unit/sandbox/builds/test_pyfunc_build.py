@@ -1,6 +1,7 @@
 """Models that cannot become ONNX: packed, compared with what is installed, tried, and stored."""
 
 import os
+import socket
 import struct
 import tempfile
 import threading
@@ -17,11 +18,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
 from sandbox.builds import pyfunc_build, pyfunc_package, store
-from sandbox.builds.operations import BuildFailed, build_model
+from sandbox.builds.operations import BuildFailed, build_model, expect
 from sandbox.builds.pyfunc_package import MAGIC, PackageError, pack, unpack
 from sandbox.builds.pyfunc_requirements import compare
 from sandbox.jail.errors import ParentGone
+from sandbox.jail.forked import warm_up
 from sandbox.jail.launch import JailedJob
+from sandbox.jail.limits import MIB
 from sandbox.replicas.pyfunc_service import PyfuncService
 from tests.pyfunc_models import save
 from tests.stack import wait_for
@@ -38,6 +41,7 @@ def node(run_dir: Path) -> Iterator[PyfuncService]:
     """What a node of this machine offers to builds: a process that has MLflow imported."""
     service = PyfuncService.open(run_dir / "pyfunc-tests.sock")
     service.keep_zygote()
+    wait_for(lambda: service._zygote, 10, "the zygote was not started")
     yield service
     service.close()
 
@@ -63,6 +67,13 @@ class Doubler(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
     def transform(self, table: Any) -> Any:
         return np.asarray(table) * 2
+
+
+def test_an_order_without_descriptors_does_the_imports(warm: PyfuncService, run_dir: Path) -> None:
+    assert warm._zygote is not None
+    process = Path(f"/proc/{warm._zygote.pid}/statm")
+    warm_up([run_dir / "pyfunc-tests.sock"])
+    wait_for(lambda: int(process.read_text().split()[1]) * 4096 > 100 * MIB, 60, "MLflow was not imported")
 
 
 @pytest.mark.usefixtures("warm")
@@ -161,7 +172,7 @@ def test_a_trial_whose_parent_dies_starts_anew_in_a_process_of_its_own(warm: Pyf
     folder = with_first_line(with_first_line(save("poisoned", tmp_path / "model"), SAYS_PARENT), hangs)
 
     def kill() -> None:
-        wait_for(lambda: children(zygote.pid), 30, "no trial was forked")
+        wait_for(lambda: children(zygote.pid), 60, "no trial was forked")
         zygote.kill()
 
     killer = threading.Thread(target=kill)
@@ -169,6 +180,20 @@ def test_a_trial_whose_parent_dies_starts_anew_in_a_process_of_its_own(warm: Pyf
     built = build_model(folder, into=tmp_path / "store")
     killer.join()
     assert f"Printed while it was tried: parent {os.getpid()} sees" in built.log
+
+
+def test_who_registers_such_a_model_has_the_nodes_import_mlflow(data_dir: Path, settings: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as node:
+        settings.RUN_DIR = Path(folder)
+        node.bind(f"{folder}/pyfunc-node-1.sock")
+        node.setblocking(False)
+        expect("sklearn")
+        expect("python_function")
+        content, descriptors, _, _ = socket.recv_fds(node, 100, 4)
+        assert (content, descriptors) == (b"{}", [])
+        with pytest.raises(BlockingIOError):
+            node.recv(100)
+    expect("python_function")  # nobody is there
 
 
 def test_nobody_listens_where_a_node_was_killed(run_dir: Path) -> None:
