@@ -16,7 +16,7 @@ ROUNDS = 3
 @pytest.fixture
 def browser(stack: Stack) -> httpx.Client:
     """Signed in as the learner."""
-    client = httpx.Client(base_url=stack.url, timeout=30, follow_redirects=True, trust_env=False)
+    client = httpx.Client(base_url=stack.url, timeout=120, follow_redirects=True, trust_env=False)
     post(client, "/login/", client.get("/login/").text, username="learner", password=stack.password("learner"))
     return client
 

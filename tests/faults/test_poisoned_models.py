@@ -94,7 +94,7 @@ async def test_its_neighbours_answer_all_the_while(stack: Stack, token: str, end
 async def test_what_it_prints_is_in_its_service_log(stack: Stack, token: str, endpoints: str) -> None:
     await ask(endpoints, token, RAISE)
     sdk = workspace_client(stack, token)
-    wait_for(lambda: "about to fail None" in sdk.serving_endpoints.logs(POISONED, "poisoned-1").logs, 20, "no line in the log")
+    wait_for(lambda: "about to fail None" in sdk.serving_endpoints.logs(POISONED, "poisoned-1").logs, 90, "no line in the log")
 
 
 async def test_three_deaths_and_it_has_failed_and_nobody_else(stack: Stack, token: str, endpoints: str) -> None:

@@ -179,7 +179,7 @@ def test_the_waiter_raises_when_the_model_cannot_be_built(w: Any) -> None:
     rollout.reconcile(endpoint.id)
 
     with pytest.raises(errors.OperationFailed, match="UPDATE_FAILED"):
-        waiter.result(timeout=timedelta(seconds=20))
+        waiter.result(timeout=timedelta(seconds=90))
     got = w.serving_endpoints.get("churn")
     failed_entity = got.pending_config.served_entities[0]
     assert failed_entity.state.deployment == serving.ServedModelStateDeployment.DEPLOYMENT_FAILED
@@ -195,7 +195,7 @@ def test_the_waiter_returns_when_it_is_deleted_and_made_again(w: Any) -> None:
         w.serving_endpoints.get("churn")
     waiter = w.serving_endpoints.create(name="churn", config=config(1))
     activate("churn")
-    assert waiter.result(timeout=timedelta(seconds=20)).state.ready == serving.EndpointStateReady.READY
+    assert waiter.result(timeout=timedelta(seconds=90)).state.ready == serving.EndpointStateReady.READY
 
 
 def test_tags_and_ai_gateway(w: Any) -> None:

@@ -41,7 +41,7 @@ def test_it_stops_and_starts_with_a_new_config_version(w: Any) -> None:
         ("churn-2", 30),
     ]
     activate("churn")
-    ready = w.serving_endpoints.wait_get_serving_endpoint_not_updating("churn", timeout=timedelta(seconds=20))
+    ready = w.serving_endpoints.wait_get_serving_endpoint_not_updating("churn", timeout=timedelta(seconds=90))
     assert (states(ready), ready.config.config_version) == (("READY", "NOT_UPDATING"), 2)
 
 
@@ -78,7 +78,7 @@ def test_a_cancelled_update_leaves_the_active_config(w: Any) -> None:
     waiter = w.serving_endpoints.update_config("churn", served_entities=[entity(2)])
     do(w, "churn", "cancel")
     with pytest.raises(errors.OperationFailed, match="UPDATE_CANCELED"):
-        waiter.result(timeout=timedelta(seconds=20))
+        waiter.result(timeout=timedelta(seconds=90))
     got = w.serving_endpoints.get("churn")
     assert states(got) == ("READY", "UPDATE_CANCELED")
     assert (got.config.config_version, got.config.served_entities[0].entity_version) == (1, "1")

@@ -26,7 +26,7 @@ def test_the_site_runs_on_them_and_keeps_nothing_of_its_own() -> None:
         answer = httpx.post(url, json=body, headers=bearer, timeout=60)
         assert answer.json()["predictions"] == pytest.approx([6.5], abs=1e-4)
         folder = site.data_dir / "delta"
-        wait_for(lambda: list(folder.glob("*/main/default/services_payload/_delta_log/*.json")), 15, "the call was not captured")
+        wait_for(lambda: list(folder.glob("*/main/default/services_payload/_delta_log/*.json")), 90, "the call was not captured")
         assert site.stop() == 0
         assert site.running_processes() == {}
     shutil.rmtree(site.data_dir)

@@ -109,7 +109,7 @@ def test_an_upload_that_a_kill_ends_leaves_nothing_to_see(w: Any, stack: Stack, 
         )
         connection.sendall(head.encode() + b"x" * 3_000_000)
         staged = stack.data_dir / "uploads"
-        wait_for(lambda: any(each.stat().st_size > MEGABYTE for each in staged.rglob("file-*")), 10, "nothing was staged")
+        wait_for(lambda: any(each.stat().st_size > MEGABYTE for each in staged.rglob("file-*")), 60, "nothing was staged")
         stack.restart("web")
     assert "killed.bin" not in [entry.name for entry in w.files.list_directory_contents(VOLUME)]
     w.files.upload(path, io.BytesIO(b"second try"))
@@ -148,7 +148,7 @@ def test_files_of_a_run_are_its_workspace_s(stack: Stack, token: str, logged: An
     other_experiment = path.replace(run, "999" + run.removeprefix(logged["experiment_id"]))
 
     def ask(who: str, address: str, method: str = "GET") -> httpx.Response:
-        return httpx.request(method, stack.url + address, headers={"Authorization": f"Bearer {who}"}, timeout=15)
+        return httpx.request(method, stack.url + address, headers={"Authorization": f"Bearer {who}"}, timeout=60)
 
     stranger = stack.token("author")
     assert ask(token, path).text == "<script>alert(1)</script>"
@@ -172,7 +172,7 @@ def browser_of(stack: Stack) -> Iterator[Any]:
     opened: list[httpx.Client] = []
 
     def sign_in(username: str) -> httpx.Client:
-        client = httpx.Client(base_url=stack.url, timeout=15, headers={"Origin": stack.url})
+        client = httpx.Client(base_url=stack.url, timeout=60, headers={"Origin": stack.url})
         opened.append(client)
         csrf = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get("/login/").text)
         assert csrf is not None

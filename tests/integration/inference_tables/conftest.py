@@ -32,7 +32,7 @@ def redis_socket() -> Iterator[Path]:
 
 
 def _wait_until_it_answers(socket: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             redis.Redis(unix_socket_path=str(socket)).ping()

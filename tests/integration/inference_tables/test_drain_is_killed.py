@@ -33,7 +33,7 @@ def _versions(root: Path) -> int:
 def _wait_for_another_version(root: Path) -> None:
     """So that each kill hits a drain that is at work."""
     before = _versions(root)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while _versions(root) == before:
         assert time.monotonic() < deadline, "the drain does not write"
         time.sleep(0.01)
@@ -46,7 +46,7 @@ def _ids_in(table: Path) -> list[str]:
     return ids
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_no_record_is_lost_or_doubled(redis_socket: Path, redis_client: redis.Redis, tmp_path: Path) -> None:
     draw = random.Random(7)
     acknowledged: list[bytes] = []

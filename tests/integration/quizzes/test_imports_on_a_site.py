@@ -92,7 +92,7 @@ def test_even_an_author_may_not_send_without_end(client: httpx.Client, stack: St
     """Refused by what she announces, before a byte of it is read."""
     sign_in(client, stack, "author")
     cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
     connection.putrequest("POST", PAGE)
     connection.putheader("Cookie", cookies)
     connection.putheader("Content-Length", str(40 * 1024 * 1024))
@@ -126,11 +126,11 @@ def test_an_import_is_stored_asked_and_its_key_corrected(client: httpx.Client, s
     answer = client.post(PAGE, data=fields, files={"file": ("three.csv", csv_items(3))}, headers=referer(client))
     page = str(answer.url.path)
     file = stack.data_dir / "fixtures" / "banks" / "from_a_site.yaml"
-    wait_for(lambda: "Waits for your word" in client.get(page).text, 30, "the dry run did not end")
+    wait_for(lambda: "Waits for your word" in client.get(page).text, 90, "the dry run did not end")
     assert "<dt>New</dt><dd>3</dd>" in client.get(page).text
     assert not file.exists()
     client.post(f"{page}confirm/", data={"csrfmiddlewaretoken": token(client, page)}, headers=referer(client))
-    wait_for(lambda: "Imported</span>" in client.get(page).text, 30, "the items were not stored")
+    wait_for(lambda: "Imported</span>" in client.get(page).text, 90, "the items were not stored")
     assert [item.key for item in read_bank(file).items] == ["made-0", "made-1", "made-2"]
     assert "made-1" in client.get("/author/?words=made").text
 
@@ -153,7 +153,7 @@ def test_an_import_is_stored_asked_and_its_key_corrected(client: httpx.Client, s
         preview = client.post(at, data=sent, headers=referer(client)).text
         assert "1 become right, 0 become wrong" in preview
         run = client.post(at, data={**hidden(preview), "confirm": "1"}, headers=referer(client))
-        wait_for(lambda: "Every answer is scored." in client.get(run.url.path).text, 30, "the answers were not scored anew")
+        wait_for(lambda: "Every answer is scored." in client.get(run.url.path).text, 90, "the answers were not scored anew")
         assert "<dt>Other scores</dt><dd>1 answer</dd>" in client.get(run.url.path).text
         assert [o.is_key for o in read_bank(file).items[0].options] == [False, True, False]
         now = learner.get(f"{action[1]}?q=1").text

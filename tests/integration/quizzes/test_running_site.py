@@ -145,7 +145,7 @@ def begin_lab(learner: Learner) -> str:
 def end_lab(learner: Learner, run: str) -> None:
     """End the run and wait until what it was about is gone."""
     learner.post(f"/labs/runs/{run}/end/", LAB)
-    wait_for(lambda: "churn-ab" not in learner.get("/sandbox/serving/"), 30, "the lab's endpoint was not removed")
+    wait_for(lambda: "churn-ab" not in learner.get("/sandbox/serving/"), 90, "the lab's endpoint was not removed")
 
 
 def test_the_shown_solution_fulfils_every_check_and_is_no_pass(learner: Learner) -> None:

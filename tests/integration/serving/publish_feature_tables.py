@@ -45,7 +45,7 @@ def publish(folder: str) -> None:
 def _wait_for_sync(table: OnlineTable, kind: str) -> None:
     """This process or the site's own carries it out, whoever is first."""
     newest = table.syncs.latest("created_at")
-    wait_for(lambda: sync.run(newest.pk), 30, f"{table} was not filled")
+    wait_for(lambda: sync.run(newest.pk), 90, f"{table} was not filled")
     newest.refresh_from_db()
     assert (newest.state, newest.kind) == (Sync.State.COMPLETED, kind), newest.message
 

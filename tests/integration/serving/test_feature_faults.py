@@ -124,7 +124,7 @@ def endpoint(stack: Stack, sdk: Any, store: redis.Redis) -> str:
     served = ServedEntityInput(entity_name=SPEC_NAME, workload_size="Small", scale_to_zero_enabled=False)
     sdk.serving_endpoints.create(name=ENDPOINT, config=EndpointCoreConfigInput(name=ENDPOINT, served_entities=[served]))
     wait_until_half_written(store, stack)
-    stack.wait_restarted("control", stack.kill("control"), timeout_s=30)
+    stack.wait_restarted("control", stack.kill("control"), timeout_s=90)
     assert state(sdk)[0].startswith("PROVISIONING")
     assert set(store.scan_iter("feat:table:*")) == pointers, "nothing points to half a table"
     settled(sdk, stack, ENDPOINT)
@@ -144,7 +144,7 @@ def test_a_sync_that_is_killed_half_way_is_never_half_visible(
     with Reader(http) as reader:
         sync(sdk)
         wait_until_half_written(store, stack)
-        stack.wait_restarted("control", stack.kill("control"), timeout_s=30)
+        stack.wait_restarted("control", stack.kill("control"), timeout_s=90)
         assert ages(http) == (200, frozenset({1})), "the killed sync has changed nothing"
         wait_for(lambda: 2 in reader.saw(200), 60, "the new rows did not come", stack.log_tails)
     assert {status for status, _ in reader.answers} == {200}
@@ -158,7 +158,7 @@ def test_a_store_that_restarts_empty_is_filled_again_and_says_so_meanwhile(
     sdk: Any, http: httpx.Client, stack: Stack, store: redis.Redis, endpoint: str
 ) -> None:
     shutil.rmtree(stack.data_dir / "redis" / "appendonlydir")
-    stack.wait_restarted("redis", stack.kill("redis"), timeout_s=30)
+    stack.wait_restarted("redis", stack.kill("redis"), timeout_s=90)
     wait_for(lambda: ages(http)[0] in {200, 503} and stack.health().status_code == 200, 60, "it did not recover", stack.log_tails)
     with Reader(http) as reader:
         wait_for(lambda: 2 in reader.saw(200), 60, "the rows did not come again", stack.log_tails)
@@ -188,4 +188,4 @@ def test_a_source_that_is_dropped_during_a_sync(
     def beside_the_state() -> str:
         return str(sdk.serving_endpoints.get(ENDPOINT).config.served_entities[0].state.deployment_state_message)
 
-    wait_for(lambda: "is not kept up to date: The source table" in beside_the_state(), 30, "nothing is said", beside_the_state)
+    wait_for(lambda: "is not kept up to date: The source table" in beside_the_state(), 90, "nothing is said", beside_the_state)

@@ -80,7 +80,7 @@ def settled(sdk: Any, stack: Stack, endpoint: str, version: int = 1) -> Any:
         assert found.state.config_update.value != "UPDATE_FAILED", f"{found.as_dict()}\n{stack.log_tails()}"
         return found if found.state.ready.value == "READY" and found.config.config_version == version else None
 
-    return wait_for(look, 60, f"{endpoint} did not become READY", stack.log_tails)
+    return wait_for(look, 120, f"{endpoint} did not become READY", stack.log_tails)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_what_was_found_is_in_the_inference_table(stack: Stack, sdk: Any, endpoi
     sdk.serving_endpoints.query(endpoint, dataframe_records=[{"customer": 3, "ytd": 1.0}], client_request_id="traced")
     statement = f"SELECT request, response FROM main.default.`{endpoint}_payload` WHERE client_request_id = 'traced'"
     [[request, response]] = wait_for(
-        lambda: endpoint_has_table(sdk) and run(sdk, statement).data_array, 30, "nothing was captured", stack.log_tails
+        lambda: endpoint_has_table(sdk) and run(sdk, statement).data_array, 90, "nothing was captured", stack.log_tails
     )
     assert json.loads(request)["dataframe_records"] == [{"customer": 3, "ytd": 1.0}]
     logged = json.loads(response)

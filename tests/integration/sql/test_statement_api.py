@@ -169,7 +169,7 @@ def test_one_workspace_leaves_room_for_the_others(client: WorkspaceClient) -> No
     ask = {"statement": endless, "warehouse_id": "sandbox", "wait_timeout": "0s"}
     started = [sql.execute_statement(**ask).statement_id or "" for _ in range(MAX_WAITING_OF_WORKSPACE)]
     headers = {"Authorization": f"Bearer {client.config.token}"}
-    refused = requests.post(f"{client.config.host}/api/2.0/sql/statements", json=ask, headers=headers, timeout=10)
+    refused = requests.post(f"{client.config.host}/api/2.0/sql/statements", json=ask, headers=headers, timeout=60)
     assert (refused.status_code, refused.json().get("error_code")) == (429, "REQUEST_LIMIT_EXCEEDED"), refused.text
     for statement_id in started:
         sql.cancel_execution(statement_id)
@@ -248,5 +248,5 @@ def test_a_bad_token_and_bad_json(client: WorkspaceClient, live_server: Any) -> 
     with pytest.raises(Unauthenticated):
         WorkspaceClient(host=live_server.url, token="dapi-wrong").statement_execution.get_statement("x")
     headers = {"Authorization": f"Bearer {client.config.token}", "Content-Type": "application/json"}
-    answer = requests.post(f"{live_server.url}/api/2.0/sql/statements", data=b"{not json", headers=headers, timeout=10)
+    answer = requests.post(f"{live_server.url}/api/2.0/sql/statements", data=b"{not json", headers=headers, timeout=60)
     assert (answer.status_code, answer.json()["error_code"]) == (400, "BAD_REQUEST")

@@ -36,9 +36,10 @@ def test_only_a_fingerprint_is_kept(workspace: Any, learner: Any, redis: Any) ->
 
 
 def test_it_ends_at_its_expiry(workspace: Any, learner: Any) -> None:
+    lifetime, before = timedelta(seconds=60), timezone.now()
     token, plain = issue_token(workspace, learner, lifetime_s=60)
     assert token.expires_at is not None
-    assert 58 < (token.expires_at - timezone.now()).total_seconds() <= 60
+    assert before + lifetime <= token.expires_at <= timezone.now() + lifetime
 
     Token.objects.filter(id=token.id).update(expires_at=timezone.now() - timedelta(seconds=1))
 
@@ -50,13 +51,13 @@ def test_revoking_ends_it_at_once_for_gateways_too(workspace: Any, learner: Any,
     token, plain = issue_token(workspace, learner)
     subscriber = redis.pubsub(ignore_subscribe_messages=True)
     subscriber.subscribe(live.CHANNEL)
-    subscriber.get_message(timeout=1)
+    subscriber.get_message(timeout=60)
 
     revoke_token(workspace, token.id)
 
     assert authenticate(plain) is None
     assert redis.exists(live.token_key(digest(plain))) == 0
-    heard = subscriber.get_message(timeout=2)
+    heard = subscriber.get_message(timeout=60)
     assert heard is not None
     assert heard["data"] == live.token_key(digest(plain)).encode()
     with pytest.raises(ResourceDoesNotExist, match="does not exist"):
