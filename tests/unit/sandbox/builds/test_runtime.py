@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,23 +57,23 @@ def test_a_wrong_shape_is_the_models_own_error() -> None:
         load(sums(2)).predict([np.ones((1, 3))])
 
 
+def calls_in(act: Callable[[], object]) -> int:
+    """How many functions are called meanwhile, those of C included."""
+    events: list[str] = []
+    sys.setprofile(lambda _frame, event, _argument: events.append(event))
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return events.count("call") + events.count("c_call")
+
+
 def test_one_row_costs_little_more_than_the_session_itself() -> None:
-    """The best of several rounds, so that a busy machine does not decide."""
+    """Counted in calls of functions, which no busy machine changes."""
     runtime = load(sums(20))
     row = np.ones((1, 20))
-
-    def best_us(call: object, rounds: int = 30, calls: int = 200) -> float:
-        assert callable(call)
-        times = []
-        for _ in range(rounds):
-            started_s = time.perf_counter()
-            for _ in range(calls):
-                call()
-            times.append((time.perf_counter() - started_s) / calls * 1e6)
-        return min(times)
-
-    bare_us = best_us(lambda: runtime._session.run(runtime.output_names, {"input": row}))
-    assert best_us(lambda: runtime.predict([row])) - bare_us < 30
+    bare = calls_in(lambda: runtime._session.run(runtime.output_names, {"input": row}))
+    assert calls_in(lambda: runtime.predict([row])) - bare < 12
 
 
 def test_importing_it_starts_no_reporting_thread() -> None:
