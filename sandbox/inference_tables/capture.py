@@ -11,6 +11,8 @@ import orjson
 
 STREAM = "capture"
 FIELD = b"b"
+BODIES_FIELD = b"k"
+"""The key (`sandbox.inference_tables.bodies`) of request bodies that the entry's records only point to."""
 REJECTED_STREAM = "capture:rejected"
 """Entries that cannot become rows, with the reason; their ids are those of the original entries."""
 
@@ -42,6 +44,8 @@ class CaptureRecord(TypedDict):
     """served_entity_id"""
     who: str
     """requester"""
+    at: NotRequired[tuple[int, int]]
+    """From which byte to which `req` stands below the entry's key of bodies; `encode` leaves `req` out then"""
     err: NotRequired[list[str]]
     """logging_error_codes; `encode` adds those of bodies that are too large"""
 
@@ -63,12 +67,15 @@ def append(redis: Any, records: Sequence[CaptureRecord]) -> Any:
 def _limited(record: CaptureRecord, limit_bytes: int) -> CaptureRecord:
     request_is_large = _is_over(record["req"], limit_bytes)
     response_is_large = _is_over(record["resp"], limit_bytes)
+    if not request_is_large and "at" in record:
+        record = {**record, "req": None}
     if not request_is_large and not response_is_large:
         return record
     codes = list(record.get("err", []))
     smaller = record.copy()
     if request_is_large:
         smaller["req"] = None
+        smaller.pop("at", None)
         codes.append(MAX_REQUEST_SIZE_EXCEEDED)
     if response_is_large:
         smaller["resp"] = None

@@ -12,7 +12,15 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties, write_deltalake
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
@@ -46,7 +54,13 @@ VACUUM_RETENTION_H = 24
 _RECENT_VERSIONS = 10
 
 # rows can be 2 MiB each: small row groups keep what a reader must hold in memory small
-_WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=2_000)
+_WRITER = WriterProperties(
+    compression="ZSTD",
+    compression_level=1,
+    max_row_group_size=2_000,
+    # the least and the greatest body would stand in each page
+    column_properties={name: ColumnProperties(statistics_enabled="NONE") for name in ("request", "response")},
+)
 # checkpoints are ours to make, because delta-rs would not sync them
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 

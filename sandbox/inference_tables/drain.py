@@ -20,14 +20,12 @@ import redis as redis_package
 
 from sandbox.inference_tables import capture, delta
 from sandbox.inference_tables.drain_lock import DrainLock, LockLost
+from sandbox.inference_tables.entries import Entry, last_transaction, read_batch, trim
 from sandbox.inference_tables.names import TableName, workspace_folder
 from sandbox.inference_tables.rows import BadRecord, Row, arrow_table, row_of
 
 logger = logging.getLogger(__name__)
 
-BATCH_ENTRIES = 20_000
-BATCH_BYTES = 16 * 1024 * 1024
-FIRST_PAGE_ENTRIES = 64
 OPEN_TABLES = 256
 REJECTED_ENTRIES = 100_000
 EPOCH_KEY = "capture:epoch"
@@ -35,22 +33,11 @@ FAILURES_KEY = "capture:failures"
 """Hash table -> how many batches in a row could not be written into it."""
 FAILURES_BEFORE_REJECTION = 10
 FREE_BYTES_NEEDED = 32 * 1024 * 1024
-_SEQUENCE_BITS = 20
 
 TableKey = tuple[str, TableName]
 """Workspace id and table."""
 KnownWorkspaces = Callable[[set[str]], set[str]]
 """Which of these workspace ids exist."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of the stream."""
-
-    entry_id: bytes
-    transaction: int
-    """The id as a number that grows with it."""
-    body: bytes
 
 
 @dataclass
@@ -125,13 +112,13 @@ class Drain:
         if failures:  # the batch stays in the stream; tables that took their part skip it the next time
             raise failures[0]
         lock.extend()
-        trim(self._redis, entries[-1].entry_id)
+        trim(self._redis, entries)
         drained.batches += 1
         drained.is_empty = entries[-1].transaction >= last
 
     def _group(self, entries: list[Entry], drained: Drained) -> dict[TableKey, list[tuple[int, Row]]]:
         """The rows of each table with the transaction of their entry; what cannot be a row is moved aside."""
-        parsed = [(entry, _records(entry)) for entry in entries]
+        parsed = [(entry, entry.records()) for entry in entries]
         known = self._known_workspaces({str(record.get("ws")) for _, records in parsed for record in records or ()})
         tables: dict[tuple[Any, Any], list[tuple[int, Row]]] = {}
         groups: dict[TableKey, list[tuple[int, Row]]] = {}
@@ -235,52 +222,6 @@ def _no_collections() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-def last_transaction(redis: Any) -> int:
-    """The newest entry's transaction number; -1 for an empty stream."""
-    newest = redis.xrevrange(capture.STREAM, count=1)
-    return _entry(*newest[0]).transaction if newest else -1
-
-
-def read_batch(redis: Any, max_entries: int = BATCH_ENTRIES, max_bytes: int = BATCH_BYTES) -> list[Entry]:
-    """The oldest entries; stops at the first page that reaches a bound, so one page may exceed it."""
-    entries: list[Entry] = []
-    size_bytes = 0
-    page_entries = FIRST_PAGE_ENTRIES
-    start = "-"
-    while page_entries > 0:
-        page = redis.xrange(capture.STREAM, min=start, count=page_entries)
-        entries.extend(_entry(entry_id, fields) for entry_id, fields in page)
-        size_bytes += sum(len(entry.body) for entry in entries[-len(page) :]) if page else 0
-        if len(page) < page_entries or size_bytes >= max_bytes:
-            break
-        start = f"({entries[-1].entry_id.decode()}"
-        entry_bytes = max(1, size_bytes // len(entries))
-        page_entries = min(max_entries - len(entries), max(1, (max_bytes - size_bytes) // entry_bytes), 10 * len(entries))
-    return entries
-
-
-def trim(redis: Any, last_id: bytes) -> None:
-    """Remove the entries up to and including `last_id`."""
-    time_ms, sequence = last_id.split(b"-")
-    redis.xtrim(capture.STREAM, minid=f"{time_ms.decode()}-{int(sequence) + 1}", approximate=False)
-
-
-def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
-    time_ms, sequence = (int(part) for part in entry_id.split(b"-"))
-    return Entry(entry_id, (time_ms << _SEQUENCE_BITS) + sequence, fields.get(capture.FIELD, b""))
-
-
-def _records(entry: Entry) -> list[dict[str, Any]] | None:
-    """The entry's records; None when it is no JSON list of objects, or its id does not fit the transaction number."""
-    if entry.transaction >= 2**63 or int(entry.entry_id.split(b"-")[1]) >= 2**_SEQUENCE_BITS:
-        return None
-    try:
-        records = orjson.loads(entry.body)
-    except orjson.JSONDecodeError:
-        return None
-    return records if isinstance(records, list) and all(isinstance(record, dict) for record in records) else None
 
 
 def _table_of(record: dict[str, Any], known: set[str]) -> TableKey:

@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from sandbox.errors import TemporarilyUnavailable
-from sandbox.inference_tables import capture
+from sandbox.inference_tables import bodies, capture
 
 logger = logging.getLogger(__name__)
 MAX_BYTES = 512 * 1024 * 1024
@@ -41,8 +41,8 @@ class Backlog:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look(self, redis: Any) -> None:
-        """Read the size of the stream (Redis estimates it from a few entries) and decide."""
-        size_bytes = int(await redis.memory_usage(capture.STREAM) or 0)
+        """Read the size of the stream (Redis estimates it from a few entries) and of the bodies beside it, and decide."""
+        size_bytes = int(await redis.memory_usage(capture.STREAM) or 0) + sum(map(int, await redis.hvals(bodies.HELD_KEY)))
         was_full, self.is_full = self.is_full, size_bytes > (ROOM_BYTES if self.is_full else MAX_BYTES)
         if self.is_full != was_full:
             logger.warning("capture stream: %d MB, calls are %s", size_bytes >> 20, "refused" if self.is_full else "taken again")

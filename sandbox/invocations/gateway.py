@@ -41,7 +41,8 @@ from sandbox.invocations.pulse import Meter, Pulse
 from sandbox.invocations.routing import choose
 from sandbox.invocations.sender import Sender
 from sandbox.invocations.snapshot import LoadToken, Snapshot
-from sandbox.invocations.wires import committed_key, send_predict, send_wake
+from sandbox.invocations.wires import send_predict, send_wake
+from sandbox.replicas.messages import committed_key
 
 logger = logging.getLogger(__name__)
 Scope = dict[str, Any]

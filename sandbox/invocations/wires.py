@@ -18,16 +18,11 @@ from sandbox.invocations.coalescer import Redis503
 from sandbox.invocations.sender import Sender
 from sandbox.live import LiveReplica
 from sandbox.replicas.messages import CONTROL_WAKE
-from sandbox.replicas.predict_message import predict_message
+from sandbox.replicas.predict_message import predict_commands
 
 logger = logging.getLogger(__name__)
 CONTROL_QUEUE = "control"
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-
-
-def committed_key(reply_list: str, message_id: str) -> str:
-    """Set by a replica in the transaction that commits its answer (expires after a minute)."""
-    return f"committed:{reply_list}:{message_id}"
 
 
 def celery_message(task: str, task_id: str, args: tuple[Any, ...], queue: str) -> bytes:
@@ -55,7 +50,7 @@ def send_predict(
 ) -> None:
     """One message to one replica's queue; Redis503 when Redis is away."""
     try:
-        sender.send(replica.queue, message_id, predict_message(replica.queue, reply_list, message_id, requests, label))
+        sender.send(message_id, predict_commands(replica.queue, reply_list, message_id, requests, label))
     except redis.RedisError as error:
         raise Redis503(str(error)) from error
 

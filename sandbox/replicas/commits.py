@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import redis
 
-from sandbox.inference_tables import capture
+from sandbox.inference_tables import bodies, capture
+from sandbox.replicas.messages import committed_key
 from sandbox.replicas.requests import Pending
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ COMMIT_KNOWN_S = 60
 
 
 class Commits:
-    """The replica's own connection for its transactions; `commit` may be called from several threads.
+    """The replica's own connection for its transactions; `commit` and `fetch` may be called from several threads.
 
     redis-py's pipeline costs more than writing and reading the transaction does (a third of a replica's time, measured), so the
     packed commands are sent as one piece.
@@ -32,19 +33,19 @@ class Commits:
         self._connection: Any = client.connection_pool.make_connection()
         self._lock = threading.Lock()
 
+    def fetch(self, key: str) -> bytes | None:
+        """What a gateway has stored there; None when Redis has lost it. Waits while Redis restarts. Raises redis.RedisError."""
+        give_up_s = time.monotonic() + RETRY_S
+        while True:
+            try:
+                return self._client.get(key)  # type: ignore[return-value]  # bytes: the client decodes nothing
+            except redis.RedisError as error:
+                _wait_for_redis(f"reading {key}", error, give_up_s)
+
     def commit(self, reply_list: str, message_id: str, requests: Sequence[Pending], entity_id: str) -> None:
         """Captured and answered in one transaction: an answered request is in the stream, exactly once."""
-        reply = orjson.dumps([message_id, [[each.answer.status, each.answer.body] for each in requests]])
-        records = [_record(each, entity_id) for each in requests if each.table]
-        key = f"committed:{reply_list}:{message_id}"
-        commands: list[tuple[Any, ...]] = [
-            ("MULTI",),
-            *([("XADD", capture.STREAM, "*", capture.FIELD, capture.encode(records))] if records else []),
-            ("LPUSH", reply_list, reply),
-            ("EXPIRE", reply_list, REPLIES_KEPT_S),
-            ("SET", key, b"1", "EX", COMMIT_KNOWN_S),
-            ("EXEC",),
-        ]
+        commands = _commands(reply_list, message_id, requests, entity_id)
+        key = committed_key(reply_list, message_id)
         give_up_s = time.monotonic() + RETRY_S
         first = True
         while True:
@@ -54,12 +55,9 @@ class Commits:
                         self._transact(commands)
                 return
             except redis.RedisError as error:
-                # Redis is restarting. Whether EXEC took effect is unknown: the commit key tells.
-                if time.monotonic() > give_up_s:
-                    raise
-                logger.warning("commit of %s waits for Redis: %s", message_id, error)
+                # whether EXEC took effect is unknown: the commit key tells
+                _wait_for_redis(f"commit of {message_id}", error, give_up_s)
                 first = False
-                time.sleep(0.1)
 
     def _transact(self, commands: list[tuple[Any, ...]]) -> None:
         """Send the commands, of which the last is EXEC, and read every reply. Raises redis.RedisError."""
@@ -76,8 +74,41 @@ class Commits:
                 raise each
 
 
+def _wait_for_redis(what: str, error: redis.RedisError, give_up_s: float) -> None:
+    """It is restarting; a pause before the next attempt. Raises `error` when it has been away for too long."""
+    if time.monotonic() > give_up_s:
+        raise error
+    logger.warning("%s waits for Redis: %s", what, error)
+    time.sleep(0.1)
+
+
+def _commands(reply_list: str, message_id: str, requests: Sequence[Pending], entity_id: str) -> list[tuple[Any, ...]]:
+    """The transaction, from MULTI to EXEC."""
+    reply = orjson.dumps([message_id, [[each.answer.status, each.answer.body] for each in requests]])
+    return [
+        ("MULTI",),
+        *_capture(requests, entity_id),
+        ("LPUSH", reply_list, reply),
+        ("EXPIRE", reply_list, REPLIES_KEPT_S),
+        ("SET", committed_key(reply_list, message_id), b"1", "EX", COMMIT_KNOWN_S),
+        ("EXEC",),
+    ]
+
+
+def _capture(requests: Sequence[Pending], entity_id: str) -> list[tuple[Any, ...]]:
+    """Put the records onto the stream, and have the bodies that they point to stay until they are drained."""
+    key = requests[0].bodies_key
+    records = [_record(each, entity_id) for each in requests if each.table]
+    if not records:
+        return [("UNLINK", key)] if key else []
+    entry = ("XADD", capture.STREAM, "*", capture.FIELD, capture.encode(records))
+    if not key:
+        return [entry]
+    return [(*entry, capture.BODIES_FIELD, key), *bodies.keep_commands(key, requests[-1].body_at[1])]
+
+
 def _record(request: Pending, entity_id: str) -> capture.CaptureRecord:
-    return {
+    record: capture.CaptureRecord = {
         "id": request.request_id,
         "client": request.client_request_id,
         "ws": request.workspace_id,
@@ -90,3 +121,6 @@ def _record(request: Pending, entity_id: str) -> capture.CaptureRecord:
         "entity": entity_id,
         "who": request.requester,
     }
+    if request.bodies_key:
+        record["at"] = request.body_at
+    return record

@@ -69,5 +69,10 @@ NODES_KEY = "nodes"
 memory_bytes (for replicas), cuda (a list of {index, name, memory_bytes})."""
 
 
+def committed_key(reply_list: str, message_id: str) -> str:
+    """Redis key that a replica sets in the transaction that commits the answers of a message; it expires after a minute."""
+    return f"committed:{reply_list}:{message_id}"
+
+
 def replica_queue(replica_id: str) -> str:
     return f"replica.{replica_id}"

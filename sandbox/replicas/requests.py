@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from sandbox.replicas.predict_message import PredictMessage
 from sandbox.replicas.scoring.errors import UNEXPECTED, error_body
 
 PARQUET = "application/vnd.apache.parquet"
@@ -69,6 +70,10 @@ class Pending:
     deadline_s: float
     content_type: str = "application/json"
     """Of a body that is no text (Parquet), `body` holds base64."""
+    bodies_key: str = ""
+    """Where the bodies of its message are kept (`sandbox.inference_tables.bodies`); empty where they came with the message."""
+    body_at: tuple[int, int] = (0, 0)
+    """From which byte to which this body stands there."""
     client_request_id: str | None = None
     execution_ms: float = 0.0
     _answer: RequestAnswer | None = None
@@ -83,9 +88,16 @@ class Pending:
     """A field, as JSON text, that the logged response has and the sent one has not."""
 
     @classmethod
-    def from_wire(cls, raw: list[Any]) -> "Pending":
-        """The inverse of the gateway's `Request.wire`."""
-        return cls(*raw)
+    def all_of(cls, message: PredictMessage) -> list["Pending"]:
+        """The requests of a message; answered already when their bodies are lost."""
+        found = [cls(*raw) for raw in message.requests]
+        if message.is_lost:
+            for request in found:
+                request.answer = failed("REPLICA_FAILED", "Redis came back without its body")
+        if message.key:
+            for request, span in zip(found, message.spans, strict=True):
+                request.bodies_key, request.body_at = message.key, span
+        return found
 
     @property
     def content(self) -> bytes:

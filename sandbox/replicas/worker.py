@@ -318,8 +318,8 @@ def _register_pool(replica: Replica, pyfunc: PyfuncService) -> None:
 
     @app.task(name=REPLICA_PREDICT, Strategy=at_once)
     def predict(message: bytes) -> None:
-        reply_list, message_id, requests = read_predict(message)
-        pool.submit(Order(reply_list, message_id, [Pending.from_wire(raw) for raw in requests]))
+        received = read_predict(message, replica.commits.fetch)
+        pool.submit(Order(received.reply_list, received.message_id, Pending.all_of(received)))
 
 
 def _register(replica: Replica) -> None:
@@ -337,12 +337,12 @@ def _register(replica: Replica) -> None:
     @app.task(name=REPLICA_PREDICT, Strategy=at_once)
     def predict(message: bytes) -> None:
         now_s = time.time()
-        reply_list, message_id, requests = read_predict(message)
+        received = read_predict(message, replica.commits.fetch)
         # what is past its deadline has been answered (and logged) by the gateway already
-        pending = [Pending.from_wire(raw) for raw in requests]
+        pending = Pending.all_of(received)
         if all(request.deadline_s < now_s for request in pending):
             return
         replica.answer(pending)
-        replica.commit(reply_list, message_id, pending)
+        replica.commit(received.reply_list, received.message_id, pending)
         if replica.given_up:
             replica.give_up()

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import httpx
 
 CALLERS = 8
+LARGE_EVERY = 3
+LARGE_TEXT = "x" * 40_000
+"""Makes bodies so large that they are kept apart from their message."""
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Load:
 
     async def __aexit__(self, *failure: object) -> None:
         self._stop.set()
-        await asyncio.wait_for(asyncio.gather(*self._callers), 60)
+        await asyncio.wait_for(asyncio.gather(*self._callers), 150)
 
     async def until_answered(self, count: int, within_s: float) -> None:
         """Wait for `count` more right answers."""
@@ -49,13 +52,15 @@ class Load:
 
     async def _call(self) -> None:
         bearer = {"Authorization": f"Bearer {self._token}"}
-        async with httpx.AsyncClient(headers=bearer, timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(headers=bearer, timeout=120, trust_env=False) as client:
             while not self._stop.is_set():
                 await self._ask(client, next(self._numbers))
 
     async def _ask(self, client: httpx.AsyncClient, number: int) -> None:
         request_id = f"{self._prefix}-{number}"
-        body = {"client_request_id": request_id, "dataframe_records": [{"a": number, "b": 0.5, "c": 1}]}
+        context = {"note": LARGE_TEXT} if number % LARGE_EVERY == 0 else {}
+        rows = [{"a": number, "b": 0.5, "c": 1}]
+        body = {"client_request_id": request_id, "usage_context": context, "dataframe_records": rows}
         try:
             answer = await client.post(self._url, json=body)
         except httpx.TransportError:

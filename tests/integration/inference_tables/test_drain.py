@@ -12,9 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 import redis
 
-from sandbox.inference_tables import capture, delta
-from sandbox.inference_tables.drain import EPOCH_KEY, Drain, Drained, read_batch
+from sandbox.inference_tables import bodies, capture, delta
+from sandbox.inference_tables.bodies import KEPT_S
+from sandbox.inference_tables.drain import EPOCH_KEY, Drain, Drained
 from sandbox.inference_tables.drain_lock import LOCK_KEY, LOCK_MS, DrainLock, LockLost
+from sandbox.inference_tables.entries import read_batch
+from sandbox.replicas.commits import Commits
+from sandbox.replicas.requests import Pending, RequestAnswer
 from tests.integration.inference_tables.conftest import record
 from tests.stack import wait_for
 
@@ -49,6 +53,48 @@ def test_it_works(redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path
     }
     assert (second["status_code"], second["execution_duration_ms"], second["response"]) == (400, 0, None)
     assert redis_client.xlen(capture.STREAM) == 0
+
+
+def answered(redis_client: redis.Redis, *requests: Pending) -> None:
+    """As a gateway and a replica do it: bodies are stored, then the answers are committed."""
+    text = b"".join(request.body.encode() for request in requests)
+    redis_client.set("bodies:reply:1:e1.1", text, ex=KEPT_S)
+    start = 0
+    for request in requests:
+        request.answer = RequestAnswer(200, '{"predictions": [1]}')
+        request.bodies_key, request.body_at = "bodies:reply:1:e1.1", (start, start + len(request.body.encode()))
+        start = request.body_at[1]
+    Commits(redis_client).commit("reply:1", "e1.1", requests, "e1")
+
+
+def pending(request_id: str, body: str, table: str = "main.default.churn_payload") -> Pending:
+    return Pending(request_id, body, "ws1", table, "learner", 1_790_000_000.25, 2e9)
+
+
+def test_bodies_beside_the_stream_arrive_once_and_go(redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path) -> None:
+    answered(redis_client, pending("r1", "ü" * 9), pending("r2", "not logged", ""), pending("r3", '{"inputs": [[2]]}'))
+    ((entry_id, fields),) = redis_client.xrange(capture.STREAM)
+    assert (redis_client.ttl("bodies:reply:1:e1.1"), redis_client.hvals(bodies.HELD_KEY)) == (-1, [b"45"])
+    assert b"inputs" not in fields[capture.FIELD]
+    text = redis_client.get("bodies:reply:1:e1.1")
+    assert drain_all().rows == 2
+    assert [row["request"] for row in rows_in(tmp_path)] == ["ü" * 9, '{"inputs": [[2]]}']
+    assert set(redis_client.keys("bodies:*")) | set(redis_client.hkeys(bodies.HELD_KEY)) == set()
+    # as after a kill between the append and the trim: entry and bodies are there again
+    redis_client.delete(capture.STREAM)
+    redis_client.xadd(capture.STREAM, fields, id=entry_id)
+    redis_client.mset({"bodies:reply:1:e1.1": text})
+    assert (drain_all().rows, len(rows_in(tmp_path)), redis_client.keys("bodies:*")) == (0, 2, [])
+
+
+def test_of_bodies_that_are_too_large_or_not_logged_nothing_stays(redis_client: redis.Redis, drain_all: DrainAll) -> None:
+    answered(redis_client, pending("r1", "x" * (capture.LOGGED_PAYLOAD_LIMIT_BYTES + 1)))
+    ((_, fields),) = redis_client.xrange(capture.STREAM)
+    (logged,) = orjson.loads(fields[capture.FIELD])
+    assert (logged["req"], logged["err"], "at" in logged) == (None, [capture.MAX_REQUEST_SIZE_EXCEEDED], False)
+    assert (drain_all().rows, redis_client.keys("bodies:*")) == (1, [])
+    answered(redis_client, pending("r2", "not logged", ""))
+    assert (redis_client.xlen(capture.STREAM), redis_client.keys("bodies:*")) == (0, [])
 
 
 def test_a_faster_writer_costs_one_more_look_at_the_table(redis_client: redis.Redis, tmp_path: Path) -> None:

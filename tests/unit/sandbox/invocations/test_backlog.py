@@ -4,7 +4,7 @@ import pytest
 import redis as redis_package
 import redis.asyncio
 
-from sandbox.inference_tables import capture
+from sandbox.inference_tables import bodies, capture
 from sandbox.invocations import backlog
 from sandbox.invocations.backlog import Backlog
 
@@ -27,4 +27,10 @@ async def test_full_and_with_room_again(redis_url: str, monkeypatch: pytest.Monk
         found.append(watched.is_full)
     assert found == [False, False, True, True, False]
     store.delete(capture.STREAM)
+    for held_bytes in (9 * MIB, 11 * MIB, 7 * MIB):  # bodies beside the stream count too
+        store.hset(bodies.HELD_KEY, mapping={"one": MIB, "another": held_bytes - MIB})
+        await watched.look(gateways)
+        found.append(watched.is_full)
+    assert found[5:] == [False, True, False]
+    store.delete(bodies.HELD_KEY)
     await gateways.aclose()
