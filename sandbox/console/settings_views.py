@@ -15,13 +15,14 @@ from django.views.decorators.http import require_POST
 from rest_framework.exceptions import ValidationError
 
 from sandbox.console import limit_inputs, sdk_code
+from sandbox.console.catalog.kinds import TABLE, url_of
 from sandbox.console.endpoints import OpenEndpoint, sentence
 from sandbox.console.pairs import PairsField, pairs_text
 from sandbox.console.requests import PageRequest, caller_of, endpoint_page
 from sandbox.console.samples import Sample
 from sandbox.console.views import CLOCK_FACTORS
 from sandbox.errors import ApiError
-from sandbox.serving import attributes
+from sandbox.serving import attributes, telemetry
 from sandbox.serving.access import CAN_MANAGE
 from sandbox.serving.fields import checked
 from sandbox.serving.serializers import NotificationsBody, TagsBody, read_tags
@@ -69,7 +70,9 @@ def endpoint_settings(request: PageRequest, found: OpenEndpoint) -> HttpResponse
         "notifications": typed.get("notifications") or NotificationsInput(initial=_addresses(found)),
         "limits": typed.get("limits") or limit_inputs.limits_input(found),
         "custom_limits": limit_inputs.custom_limits(found),
-        "telemetry_config": found.row.telemetry_config,
+        "telemetry_tables": [
+            {"name": name, "url": url_of(TABLE, name)} for name in telemetry.tables(found.row.telemetry_config).values()
+        ],
         "limits_call": limit_inputs.limits_call(found),
         "tags_call": _tags_call(found),
         "notifications_call": _notifications_call(found),

@@ -45,8 +45,8 @@ may work on what it has for minutes."""
 TOO_MANY = "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity."
 """[model-serving-debug page]"""
 KILLS_REPLICAS = (
-    f"The request was given up: {MAX_DEATHS_ALONE} replicas died while it was all that they held. Check what this input does; the "
-    "endpoint's events say more."
+    f"The request was given up: {MAX_DEATHS_ALONE} replicas died while it was all that they held. Check what this input does; "
+    "the endpoint's events say more."
 )
 CHOOSE_AGAIN = Answer(0, b"")
 """Not an answer: the served entity has gone since it was drawn."""

@@ -12,8 +12,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sandbox.replicas import model_logging
 from sandbox.service_logs import LogLine
 
 logger = logging.getLogger(__name__)
@@ -104,9 +105,20 @@ class OutputPump:
         now_s = time.time()
         for each in raw:
             if self._may_keep(len(each) + 1):
-                self._lines.append(LogLine(now_s, self.replica_id, self.clean(each.decode("utf-8", "replace"))))
+                self._lines += self._as_lines(now_s, each.decode("utf-8", "replace"))
             else:
                 self._dropped += len(each) + 1
+
+    def _as_lines(self, now_s: float, text: str) -> list[LogLine]:
+        """One line; of a record with a stack trace that as well."""
+        record = model_logging.read(text)
+        if record is None:
+            return [LogLine(now_s, self.replica_id, self.clean(text))]
+        attributes = {name: self._redacted(value) for name, value in record.attributes.items()}
+        record = replace(record, body=self._redacted(record.body), attributes=attributes)
+        trace = attributes.get(model_logging.STACK_TRACE, "").splitlines()
+        texts = map(self.clean, [f"{record.severity}:{record.logger}:{record.body}", *trace])
+        return [LogLine(now_s, self.replica_id, line, None if at else record) for at, line in enumerate(texts)]
 
     def _may_keep(self, size: int) -> bool:
         now = time.monotonic()
@@ -119,10 +131,14 @@ class OutputPump:
 
     def clean(self, text: str) -> str:
         """The text without secrets and control characters, cut."""
-        for secret in self.secrets:
-            text = text.replace(secret, REDACTED)
+        text = self._redacted(text)
         text = "".join(each if each.isprintable() or each == "\t" else "�" for each in text[: LONGEST_LINE + 1].rstrip("\r"))
         return text if len(text) <= LONGEST_LINE else text[:LONGEST_LINE] + " … (line truncated)"
+
+    def _redacted(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, REDACTED)
+        return text
 
     def _hand_on(self) -> None:
         lines, self._lines = self._lines, []

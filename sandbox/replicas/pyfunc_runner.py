@@ -19,6 +19,7 @@ import orjson
 
 from sandbox.jail.enter import address_space_bytes, enter_jail, use_scratch
 from sandbox.jail.limits import GIB, Limits
+from sandbox.replicas import model_logging
 from sandbox.replicas.frames import RunnerGoneError, RunnerTimeoutError, read_frame, write_frame, write_frame_by
 from sandbox.replicas.pyfunc_zygote import STATUS
 
@@ -192,6 +193,7 @@ def _serve(reads: int, writes: int) -> None:
 
     first = orjson.loads(read_frame(reads))
     os.environ.update(first["environment"])
+    model_logging.capture()
     model = PyfuncRuntime(first["folder"])
     write_frame(writes, LOADED, orjson.dumps(model.describe()))
     while True:

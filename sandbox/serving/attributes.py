@@ -42,7 +42,8 @@ def put_ai_gateway(workspace: Workspace, name: str, ai_gateway: Json) -> Json:
         field = "inference_table_config"
         check_table_move(f"ai_gateway.{field}", endpoint.ai_gateway.get(field), ai_gateway.get(field))
         active = endpoint.configs.filter(config_version=endpoint.active_version or 0).first()
-        payload_tables.check_is_free(workspace, name, ai_gateway, active.auto_capture_config if active else None)
+        chosen = telemetry.capture(endpoint.telemetry_config) or (active.auto_capture_config if active else None)
+        payload_tables.check_is_free(workspace, name, ai_gateway, chosen)
         _save(endpoint, ai_gateway=ai_gateway, published_version=None)
         afterwards.reconcile(endpoint)
     return ai_gateway
@@ -68,7 +69,10 @@ def patch_notifications(workspace: Workspace, name: str, email_notifications: Js
 
 
 def patch_telemetry(workspace: Workspace, name: str, asked: Json | None) -> Endpoint:
-    """Replace the telemetry config; None removes it. Raises InvalidParameterValue and ResourceConflict [cli]."""
+    """Replace the telemetry config; None removes it.
+
+    Raises InvalidParameterValue, ResourceConflict [cli] and ResourceDoesNotExist (profile).
+    """
     with transaction.atomic():
         endpoint = locked(own_endpoint(workspace, name))
         if endpoint.kind != EndpointKind.CUSTOM:
@@ -81,7 +85,11 @@ def patch_telemetry(workspace: Workspace, name: str, asked: Json | None) -> Endp
                 f"Endpoint {name} is currently updating. Wait for the update to complete before updating its telemetry "
                 "configuration."
             )
-        _save(endpoint, telemetry_config=telemetry.applied(asked, endpoint.telemetry_config) if asked is not None else {})
+        kept = telemetry.applied(workspace, asked, endpoint.telemetry_config) if asked is not None else {}
+        if chosen := telemetry.capture(kept):
+            payload_tables.check_is_free(workspace, name, endpoint.ai_gateway, chosen)
+        _save(endpoint, telemetry_config=kept, published_version=None)
+        afterwards.reconcile(endpoint)
     return get_endpoint(workspace, name)
 
 

@@ -27,7 +27,7 @@ MEMORY_BYTES = {"CPU": 4 * GB, "CPU_MEDIUM": 8 * GB, "CPU_LARGE": 16 * GB}
 class Reading:
     """One served entity: its labels, its last whole minute, its totals and its replicas."""
 
-    labels: str
+    labels: Mapping[str, str]
     entity: ServedEntity
     minute: metrics.Sample
     totals: metrics.Totals
@@ -67,12 +67,13 @@ def export(endpoint: Endpoint, now_s: float | None = None) -> str:
         raise PermissionDenied(
             f"Endpoint {endpoint.name} is preconfigured and shared by all workspaces; its metrics are not exported."
         )
-    readings = _readings(endpoint, time.time() if now_s is None else now_s)
-    lines = [line for gauge in GAUGES for line in _gauge(gauge, readings)]
-    return "\n".join([*lines, *_latency(readings), "# EOF", ""])
+    found = readings(endpoint, time.time() if now_s is None else now_s)
+    lines = [line for gauge in GAUGES for line in _gauge(gauge, found)]
+    return "\n".join([*lines, *_latency(found), "# EOF", ""])
 
 
-def _readings(endpoint: Endpoint, now_s: float) -> list[Reading]:
+def readings(endpoint: Endpoint, now_s: float) -> list[Reading]:
+    """One for each served entity of the active config."""
     config = config_of(endpoint, endpoint.active_version)
     if config is None:
         return []
@@ -92,16 +93,21 @@ def _readings(endpoint: Endpoint, now_s: float) -> list[Reading]:
     ]
 
 
-def _labels(endpoint: Endpoint, entity: ServedEntity, *, is_emulated: bool) -> str:
-    """Names are letters, digits, dashes and underscores: nothing to escape. A GPU type without a GPU says so."""
+def _labels(endpoint: Endpoint, entity: ServedEntity, *, is_emulated: bool) -> dict[str, str]:
+    """A GPU type without a GPU says so."""
     labels = {"endpoint_name": endpoint.name, "served_entity_name": entity.name, "workload_type": entity.workload_type}
     if is_emulated:
         labels["emulated"] = "no CUDA device on any node"
+    return labels
+
+
+def _written(labels: Mapping[str, str]) -> str:
+    """Names are letters, digits, dashes and underscores: nothing to escape."""
     return ",".join(f'{name}="{value}"' for name, value in labels.items())
 
 
 def _gauge(gauge: Gauge, readings: Iterable[Reading]) -> list[str]:
-    values = [(reading.labels, gauge.value(reading)) for reading in readings]
+    values = [(_written(reading.labels), gauge.value(reading)) for reading in readings]
     samples = [f"{gauge.name}{{{labels}}} {value}" for labels, value in values if value is not None]
     return [f"# TYPE {gauge.name} gauge", f"# HELP {gauge.name} {gauge.help}", *samples]
 
@@ -109,10 +115,11 @@ def _gauge(gauge: Gauge, readings: Iterable[Reading]) -> list[str]:
 def _latency(readings: Iterable[Reading]) -> list[str]:
     lines = [f"# TYPE {LATENCY} histogram", f"# HELP {LATENCY} Round trip inside the gateway, in milliseconds"]
     for reading in readings:
+        labels = _written(reading.labels)
         for edge, count in _cumulative(reading.totals.latency_counts).items():
-            lines.append(f'{LATENCY}_bucket{{{reading.labels},le="{edge}"}} {count}')
-        lines.append(f"{LATENCY}_count{{{reading.labels}}} {sum(reading.totals.latency_counts)}")
-        lines.append(f"{LATENCY}_sum{{{reading.labels}}} {reading.totals.latency_sum_ms}")
+            lines.append(f'{LATENCY}_bucket{{{labels},le="{edge}"}} {count}')
+        lines.append(f"{LATENCY}_count{{{labels}}} {sum(reading.totals.latency_counts)}")
+        lines.append(f"{LATENCY}_sum{{{labels}}} {reading.totals.latency_sum_ms}")
     return lines
 
 

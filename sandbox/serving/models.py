@@ -67,7 +67,7 @@ class Endpoint(models.Model):
     ai_gateway = models.JSONField(default=dict)
     email_notifications = models.JSONField(default=dict)
     telemetry_config = models.JSONField(default=dict)
-    """As it is shown: without `table_names`, which only make a profile."""
+    """See `sandbox.serving.telemetry`; `table_names` in it are not shown."""
     budget_policy_id = models.CharField(max_length=100, blank=True)
     route_optimized = models.BooleanField(default=False)
     config_update = models.CharField(max_length=16, choices=ConfigUpdate, default=ConfigUpdate.IN_PROGRESS)

@@ -44,6 +44,7 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput, us
         raise _already_exists(asked.name)
     rate_limits.check(workspace, asked.ai_gateway)
     builds = config_checks.find_builds(workspace, asked.config)
+    kept = telemetry.applied(workspace, asked.telemetry_config) if asked.config.kind == EndpointKind.CUSTOM else {}
     try:
         with transaction.atomic():
             quotas.check_endpoints(workspace)
@@ -58,13 +59,14 @@ def create_endpoint(workspace: Workspace, creator: str, asked: EndpointInput, us
                 tags=list(asked.tags),
                 ai_gateway=asked.ai_gateway,
                 email_notifications=asked.email_notifications,
-                telemetry_config=telemetry.applied(asked.telemetry_config) if asked.config.kind == EndpointKind.CUSTOM else {},
+                telemetry_config=kept,
                 budget_policy_id=asked.budget_policy_id,
                 route_optimized=asked.route_optimized,
                 pending_version=1,
                 latest_version=1,
             )
-            payload_tables.check_is_free(workspace, asked.name, asked.ai_gateway, asked.config.auto_capture_config)
+            chosen = telemetry.capture(kept) or asked.config.auto_capture_config
+            payload_tables.check_is_free(workspace, asked.name, asked.ai_gateway, chosen)
             _add_config(endpoint, 1, asked.config, builds)
             permissions.give_creator(endpoint, user)
             events.of_endpoint(endpoint, 1, events.ENDPOINT_CREATED, f"Created by {creator}.")
@@ -130,7 +132,8 @@ def update_config(workspace: Workspace, name: str, asked: ConfigInput) -> Endpoi
     builds = config_checks.find_builds(workspace, asked)
     with transaction.atomic():
         version = begin_update(endpoint)
-        payload_tables.check_is_free(workspace, name, endpoint.ai_gateway, asked.auto_capture_config)
+        chosen = telemetry.capture(endpoint.telemetry_config) or asked.auto_capture_config
+        payload_tables.check_is_free(workspace, name, endpoint.ai_gateway, chosen)
         quotas.check_concurrency(workspace, asked.entities, instead_of=endpoint)
         _add_config(endpoint, version, asked, builds)
         events.of_endpoint(endpoint, version, events.CONFIG_UPDATE_STARTED, f"Config {version} begins to roll out.")

@@ -5,6 +5,7 @@ from typing import Any
 from sandbox.catalog import access, securables
 from sandbox.catalog.models import SecurableType
 from sandbox.errors import InvalidParameterValue, ResourceDoesNotExist
+from sandbox.serving import telemetry
 from sandbox.serving.models import Endpoint, EndpointConfig
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import Workspace
@@ -15,7 +16,7 @@ Json = dict[str, Any]
 def table_name(workspace: Workspace, endpoint_name: str, ai_gateway: Json, auto_capture_config: Json | None) -> str:
     """Three-level name of the table; empty when logging is switched off.
 
-    Here every endpoint is logged unless its owner says otherwise; the AI Gateway's choice goes before the legacy one.
+    Here every endpoint is logged unless its owner says otherwise; the AI Gateway's choice goes before the others.
     """
     chosen = ai_gateway.get("inference_table_config") or auto_capture_config or {}
     if not chosen.get("enabled", True):
@@ -35,7 +36,8 @@ def check_is_free(workspace: Workspace, endpoint_name: str, ai_gateway: Json, au
         return
     others = Endpoint.objects.filter(workspace=workspace).exclude(name=endpoint_name)
     gateways = {
-        endpoint.id: endpoint for endpoint in others.only("id", "name", "ai_gateway", "active_version", "pending_version")
+        endpoint.id: endpoint
+        for endpoint in others.only("id", "name", "ai_gateway", "telemetry_config", "active_version", "pending_version")
     }
     captures: dict[str, list[Json]] = {}
     for endpoint_id, version, capture in EndpointConfig.objects.filter(endpoint__in=others, retired_at=None).values_list(
@@ -45,7 +47,9 @@ def check_is_free(workspace: Workspace, endpoint_name: str, ai_gateway: Json, au
         if found is not None and version in {found.active_version, found.pending_version}:
             captures.setdefault(endpoint_id, []).append(capture)
     for endpoint in gateways.values():
-        theirs = (table_name(workspace, endpoint.name, endpoint.ai_gateway, each) for each in captures.get(endpoint.id, [{}]))
+        by_telemetry = telemetry.capture(endpoint.telemetry_config)
+        chosen = [by_telemetry] if by_telemetry else captures.get(endpoint.id, [{}])
+        theirs = (table_name(workspace, endpoint.name, endpoint.ai_gateway, each) for each in chosen)
         if wanted in theirs:
             raise InvalidParameterValue(
                 f"Endpoint {endpoint.name} logs to the inference table {wanted} already. Choose another table_name_prefix, or a "

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
+from sandbox.serving import telemetry
 from sandbox.serving.models import Deployment, Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.workspaces.clock import epoch_ms
 from sandbox.workspaces.models import Workspace
@@ -66,9 +67,11 @@ def _common(endpoint: Endpoint) -> Json:
         "state": _state(endpoint),
         "tags": endpoint.tags,
     }
-    for name in ("task", "ai_gateway", "telemetry_config", "budget_policy_id"):
+    for name in ("task", "ai_gateway", "budget_policy_id"):
         if getattr(endpoint, name):
             body[name] = getattr(endpoint, name)
+    if endpoint.telemetry_config:
+        body["telemetry_config"] = telemetry.shown(endpoint.telemetry_config)
     if endpoint.budget_policy_id:
         body["usage_policy_id"] = endpoint.budget_policy_id
     return body

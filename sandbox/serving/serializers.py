@@ -29,8 +29,11 @@ MAX_TAGS = 50
 MAX_RECIPIENTS = 20
 MAX_PERMISSIONS = 500
 TELEMETRY_FEATURES = tuple(f"TELEMETRY_FEATURE_{word}" for word in ("INFERENCE_TABLE", "LOGS", "METRICS", "TRACES"))
-TABLE = r"^[^.\s/]+\.[^.\s/]+\.[^.\s/]+$"
-THREE_LEVELS: dict[str, Any] = {"invalid": "It must be a full table name: catalog.schema.table."}
+TABLE = r"^[^.\s/]+\.[^.\s/]+\.[A-Za-z0-9_]+\Z"
+"""Of the table itself only letters, digits and underscores [docs: Persist custom model serving data to Unity Catalog]."""
+THREE_LEVELS: dict[str, Any] = {
+    "invalid": "It must be a full table name, catalog.schema.table, the table of letters, digits and underscores."
+}
 ADDRESS: dict[str, Any] = {"max_length": 254, "error_messages": {"invalid": "It must be an e-mail address."}}
 
 
@@ -106,10 +109,10 @@ class NotificationsBody(serializers.Serializer[Any]):
 
 
 class TelemetryTablesBody(serializers.Serializer[Any]):
-    logs_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
-    metrics_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
-    traces_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
-    annotations_table = serializers.RegexField(TABLE, **optional(error_messages=THREE_LEVELS))
+    logs_table = serializers.RegexField(TABLE, **optional(max_length=600, error_messages=THREE_LEVELS))
+    metrics_table = serializers.RegexField(TABLE, **optional(max_length=600, error_messages=THREE_LEVELS))
+    traces_table = serializers.RegexField(TABLE, **optional(max_length=600, error_messages=THREE_LEVELS))
+    annotations_table = serializers.RegexField(TABLE, **optional(max_length=600, error_messages=THREE_LEVELS))
 
 
 class TelemetryTableBody(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from django.conf import settings
 from sandbox import live
 from sandbox.connections import redis_client
 from sandbox.errors import ApiError
-from sandbox.serving import access, compute, rate_limits
+from sandbox.serving import access, compute, rate_limits, telemetry
 from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA
 from sandbox.serving.models import ConfigUpdate, Endpoint, EndpointConfig, EndpointKind, ServedEntity
 from sandbox.serving.payload_tables import table_name
@@ -74,7 +74,8 @@ def active_config(endpoint: Endpoint) -> EndpointConfig | None:
 
 def inference_table(endpoint: Endpoint, config: EndpointConfig | None) -> str:
     """Three-level name of the table the calls are logged to; empty when logging is switched off."""
-    return table_name(endpoint.workspace, endpoint.name, endpoint.ai_gateway, config.auto_capture_config if config else None)
+    chosen = telemetry.capture(endpoint.telemetry_config) or (config.auto_capture_config if config else None)
+    return table_name(endpoint.workspace, endpoint.name, endpoint.ai_gateway, chosen)
 
 
 def task_of(endpoint: Endpoint, config: EndpointConfig | None) -> str:

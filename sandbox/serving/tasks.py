@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from sandbox.replicas.messages import CONTROL_REPLICA_CHANGED, CONTROL_SEND_MODEL, CONTROL_WAKE
-from sandbox.serving import control_queue, events, model_builds, nodes, notifications, rollout, sweep, tick
+from sandbox.serving import control_queue, events, model_builds, nodes, notifications, rollout, sweep, telemetry_export, tick
 
 
 @shared_task(name=control_queue.RECONCILE)
@@ -59,9 +59,15 @@ def prune_events() -> None:
     events.prune()
 
 
+@shared_task(name="serving.export_telemetry", time_limit=120)
+def export_telemetry() -> None:
+    telemetry_export.export()
+
+
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # a tick that could not run in its second is worth nothing: the next one sees the same
     "serving-tick": {"task": "serving.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "serving-export-telemetry": {"task": "serving.export_telemetry", "schedule": 2.0, "options": {"expires": 4}},
     "serving-notify-due": {"task": "serving.notify_due", "schedule": 30.0, "options": {"expires": 25}},
     "serving-prune-events": {"task": "serving.prune_events", "schedule": 3600.0, "options": {"expires": 3000}},
     "serving-sweep": {"task": "serving.sweep", "schedule": 30.0, "options": {"expires": 25}},

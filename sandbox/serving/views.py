@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, cast
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.decorators import api_view, permission_classes
@@ -12,7 +13,17 @@ from rest_framework.response import Response
 
 from sandbox.authentication import WorkspaceMember, caller_of
 from sandbox.errors import EndpointNotFound, InvalidParameterValue
-from sandbox.serving import access, attributes, lifecycle, metrics_export, openapi, operations, permissions
+from sandbox.serving import (
+    access,
+    attributes,
+    lifecycle,
+    metrics_export,
+    openapi,
+    operations,
+    permissions,
+    telemetry_export,
+    telemetry_tables,
+)
 from sandbox.serving.access import CAN_MANAGE, CAN_VIEW
 from sandbox.serving.ai_gateway import AiGatewayBody, OldRateLimitsBody
 from sandbox.serving.fields import checked
@@ -57,7 +68,10 @@ def endpoints(request: Request) -> Response:
     if request.method == "POST":
         asked = read_endpoint(request.data)
         access.check_endpoint(caller, asked)
-        return _shown(caller, operations.create_endpoint(caller.workspace, person(caller.user), asked, caller.user))
+        with transaction.atomic():
+            made = operations.create_endpoint(caller.workspace, person(caller.user), asked, caller.user)
+            telemetry_tables.make_for(caller, made)
+        return _shown(caller, made)
     found = operations.list_endpoints(caller.workspace)
     levels = access.levels_of(found, caller)
     return Response({"endpoints": [summary(endpoint) for endpoint in found if endpoint.id in levels]})
@@ -139,7 +153,11 @@ def notifications(request: Request, caller: Caller, name: str) -> Response:
 @endpoint_view(PATCH=CAN_MANAGE)
 def telemetry_config(request: Request, caller: Caller, name: str) -> Response:
     asked = checked(TelemetryPatchBody, request.data).get("telemetry_config")
-    return _shown(caller, attributes.patch_telemetry(caller.workspace, name, asked))
+    with transaction.atomic():
+        changed = attributes.patch_telemetry(caller.workspace, name, asked)
+        telemetry_tables.make_for(caller, changed)
+        transaction.on_commit(telemetry_export.follow)
+    return _shown(caller, changed)
 
 
 @endpoint_view(GET=CAN_VIEW)

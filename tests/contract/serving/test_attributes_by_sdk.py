@@ -7,7 +7,7 @@ import pytest
 from databricks.sdk import errors
 from databricks.sdk.service import serving
 
-from tests.contract.serving.endpoints import activate, config, entity
+from tests.contract.serving.endpoints import activate, config
 
 ROOT = "/api/2.0/serving-endpoints"
 MINUTE = serving.RateLimitRenewalPeriod.MINUTE
@@ -33,7 +33,7 @@ def test_what_create_is_told_is_shown(w: Any) -> None:
         rate_limits=[serving.RateLimit(calls=5, renewal_period=MINUTE)],
         telemetry_config=serving.TelemetryConfig(
             table_names=serving.UnityCatalogTableNames(logs_table="main.default.churn_logs"),
-            inference_table_config=serving.TelemetryInferenceTableConfig(sampling_fraction=0.5),
+            inference_table_config=serving.TelemetryInferenceTableConfig(sampling_fraction=1.0),
         ),
     )
     got = w.serving_endpoints.get("churn")
@@ -47,7 +47,7 @@ def test_what_create_is_told_is_shown(w: Any) -> None:
     assert got.telemetry_config.table_names is None
     assert len(got.telemetry_config.telemetry_profile_id) == 32
     assert got.telemetry_config.inference_table_config == serving.TelemetryInferenceTableConfig(
-        name="main.default.churn_logs_payload", sampling_fraction=0.5
+        name="main.default.churn_logs_payload", sampling_fraction=1.0
     )
     assert next(iter(w.serving_endpoints.list())).usage_policy_id == "policy-1"
 
@@ -212,25 +212,6 @@ def test_a_wrong_gateway(w: Any, churn: str, gateway: dict[str, Any], sentence: 
         w.api_client.do("PUT", f"{ROOT}/{churn}/ai-gateway", body=gateway)
     assert sentence in refusal.value.args[0]
     assert w.serving_endpoints.get(churn).ai_gateway is None
-
-
-def test_telemetry(w: Any, churn: str) -> None:
-    asked = serving.TelemetryConfig(
-        table_names=serving.UnityCatalogTableNames(logs_table="main.default.l", metrics_table="main.default.m"),
-        enabled_telemetry_features=[serving.TelemetryFeature.TELEMETRY_FEATURE_LOGS],
-    )
-    shown = w.serving_endpoints.patch_telemetry_config(churn, telemetry_config=asked).telemetry_config
-    assert (shown.table_names, shown.enabled_telemetry_features) == (None, asked.enabled_telemetry_features)
-    nothing_named = serving.TelemetryConfig(inference_table_config=serving.TelemetryInferenceTableConfig(sampling_fraction=1))
-    assert w.serving_endpoints.patch_telemetry_config(churn, telemetry_config=nothing_named).telemetry_config == shown
-    assert w.serving_endpoints.patch_telemetry_config(churn).telemetry_config is None
-    with pytest.raises(errors.InvalidParameterValue, match=r"logs_table: It must be a full table name"):
-        w.serving_endpoints.patch_telemetry_config(
-            churn, telemetry_config=serving.TelemetryConfig(table_names=serving.UnityCatalogTableNames(logs_table="l"))
-        )
-    w.serving_endpoints.update_config(churn, served_entities=[entity(2)])
-    with pytest.raises(errors.ResourceConflict, match="before updating its telemetry configuration"):
-        w.serving_endpoints.patch_telemetry_config(churn)
 
 
 def test_external_models_have_no_telemetry_and_no_optimized_route(w: Any) -> None:

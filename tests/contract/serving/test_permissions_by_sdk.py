@@ -447,3 +447,22 @@ def test_the_preconfigured_endpoints_are_everybodys(w: Any) -> None:
         w.serving_endpoints.set_permissions(shared.id)
     with pytest.raises(errors.PermissionDenied, match="is preconfigured"):
         w.serving_endpoints.patch("databricks-bge", delete_tags=["a"])
+
+
+def test_who_manages_an_endpoint_has_telemetry_written_only_where_she_may_make_tables(w: Any, churn: Any, member: Member) -> None:
+    bob = member("bob")
+    give(w, churn, Level.CAN_MANAGE)
+    w.schemas.create("closed", "main")
+    asked = serving.TelemetryConfig(table_names=serving.UnityCatalogTableNames(logs_table="main.closed.logs"))
+    with pytest.raises(errors.PermissionDenied):
+        bob.serving_endpoints.patch_telemetry_config(churn.name, telemetry_config=asked)
+    assert w.serving_endpoints.get(churn.name).telemetry_config is None
+    assert not w.tables.exists("main.closed.logs").table_exists
+    w.serving_endpoints.patch_telemetry_config(churn.name, telemetry_config=asked)
+    profile = w.serving_endpoints.get(churn.name).telemetry_config
+    with pytest.raises(errors.PermissionDenied):
+        bob.serving_endpoints.patch_telemetry_config(churn.name, telemetry_config=profile)
+    for privilege in (catalog.Privilege.USE_SCHEMA, catalog.Privilege.MODIFY):
+        change = catalog.PermissionsChange(principal="bob@example.org", add=[privilege])
+        w.grants.update("SCHEMA", "main.closed", changes=[change])
+    assert bob.serving_endpoints.patch_telemetry_config(churn.name, telemetry_config=profile).telemetry_config == profile

@@ -1,12 +1,14 @@
 """What a runner prints becomes lines: whole, in order, bounded, without secrets."""
 
+import json
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from sandbox.replicas.output import BYTES_PER_SECOND, LONGEST_LINE, OutputPump, redactable
-from sandbox.service_logs import LogLine
+from sandbox.replicas.model_logging import MARK, STACK_TRACE
+from sandbox.replicas.output import BYTES_PER_SECOND, LONGEST_LINE, REDACTED, OutputPump, redactable
+from sandbox.service_logs import LogLine, LogRecord
 from tests.stack import wait_for
 
 
@@ -84,3 +86,15 @@ def test_secrets_are_taken_out_however_they_are_spelt() -> None:
     assert "word" not in joined
     assert 'p"a' not in joined
     assert joined.count("[REDACTED]") >= 3
+
+
+def test_what_was_logged_is_a_record_and_lines_without_secrets() -> None:
+    printer = Printer(redactable(["s3cret"]))
+    attributes = {STACK_TRACE: "Traceback\n  s3cret"}
+    record = {"at_s": 5.0, "severity": "ERROR", "logger": "root", "body": "the key is s3cret", "attributes": attributes}
+    printer.print(f"{MARK}{json.dumps(record)}\n".encode())
+    assert printer.texts(3) == [f"ERROR:root:the key is {REDACTED}", "Traceback", f"  {REDACTED}"]
+    first, *others = [line.record for line in printer.lines]
+    assert first == LogRecord(5.0, "ERROR", "root", f"the key is {REDACTED}", {STACK_TRACE: f"Traceback\n  {REDACTED}"})
+    assert others == [None, None]
+    printer.close()
