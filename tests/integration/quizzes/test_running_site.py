@@ -155,9 +155,7 @@ def test_the_shown_solution_fulfils_every_check_and_is_no_pass(learner: Learner)
     assert "<strong>0 %</strong>" in empty
     learner.post(f"/labs/runs/{run}/solve/", LAB)
     waited(lambda: learner.get(LAB), "The reference solution has run", "the solution did not end")
-    solved = waited(
-        lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "<strong>100 %</strong>", "not all checks passed", 30
-    )
+    solved = waited(lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "<strong>100 %</strong>", "not all checks passed")
     assert solved.count("Passed") == 4
     assert "Under way" in solved
     end_lab(learner, run)
@@ -193,9 +191,7 @@ def test_a_learner_passes_the_lab_with_the_sdk_and_her_instructor_sees_it(stack:
 
     client.serving_endpoints.create_and_wait(name="churn-ab", config=config(champion_share=50))
     send(client, 100)
-    wrong = waited(
-        lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "100 answered requests", "the rows did not arrive", 30
-    )
+    wrong = waited(lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "100 answered requests", "the rows did not arrive")
     assert "version 1 of main.default.churn: 50 percent" in wrong
     assert "<strong>100 %</strong>" not in wrong
     assert "begun" in instructor.get(csv_url[1])
@@ -205,9 +201,7 @@ def test_a_learner_passes_the_lab_with_the_sdk_and_her_instructor_sees_it(stack:
         "churn-ab", served_entities=right.served_entities, traffic_config=right.traffic_config
     )
     send(client, 150)
-    passed = waited(
-        lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "<strong>100 %</strong>", "not all checks passed", 30
-    )
+    passed = waited(lambda: learner.post(f"/labs/runs/{run}/check/", LAB).text, "<strong>100 %</strong>", "not all checks passed")
     assert passed.count("Passed") == 5  # four checks and the run
     assert "passed,100" in instructor.get(csv_url[1])
     end_lab(learner, run)

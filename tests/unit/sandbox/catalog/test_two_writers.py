@@ -83,7 +83,7 @@ def test_two_processes_append_and_update_without_losing_anything(tmp_path: Path)
     for writer in writers:
         begin(writer)
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=120)
     assert [writer.returncode for writer in writers] == [0, 0, 0, 0]
     rows = DeltaTable(str(appended)).to_pyarrow_table().to_pylist()
     assert sorted((row["writer"], row["n"]) for row in rows) == [(name, n) for name in "ab" for n in range(15)]
@@ -101,7 +101,7 @@ def test_killed_writers_leave_whole_versions_only(tmp_path: Path) -> None:
         begin(writer)
         seen = [int(next_line(writer)) for _ in range(5)]
         os.kill(writer.pid, signal.SIGKILL)
-        rest, _ = writer.communicate(timeout=10)
+        rest, _ = writer.communicate(timeout=120)
         seen += [int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")]
         acknowledged += [(f"w{turn}", n) for n in seen]
     found = delta.read(folder)
