@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sandbox.builds.signature import FOREST_KEY
+from sandbox.freed_memory import keep_freed_memory
 
 PR_SET_PDEATHSIG = 1
 
@@ -52,6 +53,7 @@ def run(channel: socket.socket, node: str, pyfunc: Any) -> None:
     """Serve the node until its end of the channel closes; never returns. `pyfunc`: the node's `PyfuncService`."""
     packages: dict[int, str] = {}
     die_with_parent()
+    keep_freed_memory()
     wake_reads, wake_writes = socket.socketpair()
     for end in (wake_reads, wake_writes):
         end.setblocking(False)

@@ -12,6 +12,7 @@ from config.http_protocol import BoundedHeads
 from config.preflight import check_port
 from config.processes import die_with_parent
 from config.supervisor_config import LISTEN_BACKLOG
+from sandbox.freed_memory import keep_freed_memory
 
 KEEP_ALIVE_S = 75
 """Longer than the idle time of the usual clients' connection pools, so that it is they who close."""
@@ -28,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         die_with_parent()
+        keep_freed_memory()
         descriptor = options["descriptor"]
         if descriptor is None:
             check_port(settings.HOST, settings.PORT)
