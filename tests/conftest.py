@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tests.stack import Stack
@@ -34,6 +36,13 @@ def quick_passwords() -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> None:
+    """httpx reads the machine's certificates for each client anew, in 20 ms, though nothing here speaks TLS."""
+    transports: Any = httpx._transports.default
+    transports.create_ssl_context = cache(transports.create_ssl_context)
 
 
 @pytest.fixture(scope="session")

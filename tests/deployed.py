@@ -11,6 +11,9 @@ from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntity
 
 from tests.stack import Stack, wait_for
 
+SUM_MODEL = "main.default.adder"
+_registered: set[tuple[str, str]] = set()
+"""(site, token) of the workspaces that have it."""
 _LOG_SUM_MODEL = """
 import sys, mlflow, numpy as np, pandas as pd
 from sklearn.linear_model import LinearRegression
@@ -40,16 +43,24 @@ def register_sum_model(stack: Stack, token: str, name: str) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
 
 
+def sum_model(stack: Stack, token: str) -> str:
+    """Name of the model in the token's workspace, where it is registered when it is first asked for; its version 1 stays."""
+    if (stack.url, token) not in _registered:
+        register_sum_model(stack, token, SUM_MODEL)
+        _registered.add((stack.url, token))
+    return SUM_MODEL
+
+
 def workspace_client(stack: Stack, token: str) -> Any:
     return WorkspaceClient(host=stack.url, token=token, auth_type="pat")
 
 
 def deploy_sum_model(stack: Stack, token: str, endpoint: str, *, scale_to_zero: bool = False) -> None:
-    """Register `main.default.<endpoint>` and serve it; returns when the endpoint is READY."""
-    name = f"main.default.{endpoint.replace('-', '_')}"
-    register_sum_model(stack, token, name)
+    """Serve version 1 of the model; returns when the endpoint is READY."""
+    entity = ServedEntityInput(
+        entity_name=sum_model(stack, token), entity_version="1", workload_size="Small", scale_to_zero_enabled=scale_to_zero
+    )
     client = workspace_client(stack, token)
-    entity = ServedEntityInput(entity_name=name, entity_version="1", workload_size="Small", scale_to_zero_enabled=scale_to_zero)
     client.serving_endpoints.create(name=endpoint, config=EndpointCoreConfigInput(name=endpoint, served_entities=[entity]))
 
     def ready() -> bool:

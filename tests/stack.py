@@ -1,6 +1,8 @@
 """A whole running site for tests: `manage.py up` with a data directory and a port of its own."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +31,7 @@ class Stack:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = environment
+        self._tokens: dict[str, str] = {}
         self._up: subprocess.Popen[bytes] | None = None
         self._output = self.data_dir / "up.log"
 
@@ -100,7 +103,7 @@ class Stack:
         os.kill(pid, with_signal)
         return pid
 
-    def wait_restarted(self, process: str, old_pid: int, timeout_s: float = 10.0) -> int:
+    def wait_restarted(self, process: str, old_pid: int, timeout_s: float = 90.0) -> int:
         """Wait until the process runs under a new id; returns that id."""
         return wait_for(lambda: (pid := self.pid(process)) != old_pid and pid, timeout_s, f"{process} was not restarted")
 
@@ -141,7 +144,7 @@ class Stack:
             except httpx.TransportError:
                 return False
 
-        wait_for(ready, timeout_s, "the site did not become ready", self.log_tails)
+        wait_for(ready, timeout_s, "the site did not become ready", self.log_tails, pause_s=0.1)
 
     def manage(self, *arguments: str) -> str:
         """Run a management command of this site; returns what it printed."""
@@ -153,8 +156,10 @@ class Stack:
         return done.stdout.strip()
 
     def token(self, username: str) -> str:
-        """A new access token for one of the first people (`learner`, `instructor`, `author`, `operator`)."""
-        return self.manage("issue_token", username).splitlines()[-1]
+        """An access token for one of the first people (`learner`, `instructor`, `author`, `operator`), made once."""
+        if username not in self._tokens:
+            self._tokens[username] = self.manage("issue_token", username).splitlines()[-1]
+        return self._tokens[username]
 
     def password(self, username: str) -> str:
         lines = (self.data_dir / "first_sign_ins.txt").read_text().splitlines()
@@ -191,12 +196,15 @@ def _tail(path: Path, lines: int) -> list[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the kernel gives to connections, which could take it before the program that it is for is up."""
+    while True:
+        port = random.randrange(12_000, 32_000)  # it is taken again only by another test process that draws the same
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
-def wait_for(look: Any, timeout_s: float, failure: str, details: Any = lambda: "") -> Any:
+def wait_for(look: Any, timeout_s: float, failure: str, details: Any = lambda: "", pause_s: float = 0.05) -> Any:
     """Call `look` until it returns something true, and return that."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -204,4 +212,4 @@ def wait_for(look: Any, timeout_s: float, failure: str, details: Any = lambda: "
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"{failure} within {timeout_s:g} s.\n{details()}")
-        time.sleep(0.05)
+        time.sleep(pause_s)

@@ -10,16 +10,15 @@ import orjson
 import pytest
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput
 
-from tests.deployed import register_sum_model, workspace_client
+from tests.deployed import SUM_MODEL, sum_model, workspace_client
 from tests.faults.load import Load
 from tests.second_node import SecondNode, site_redis
 from tests.stack import Stack, wait_for
 
 pytestmark = pytest.mark.faults
 FIRST, SPREAD, ALONE = "first", "spread", "alone"
-MODEL = "main.default.travels"
 JOINED = "node-2"
-RECOVERS_WITHIN_S = 60.0
+RECOVERS_WITHIN_S = 90.0
 
 
 def nodes_of(stack: Stack, entity_id: str) -> Counter[str]:
@@ -37,7 +36,7 @@ def entity_ids(stack: Stack, name: str) -> list[str]:
 
 
 def deploy(client: Any, name: str, **size: Any) -> None:
-    entity = ServedEntityInput(entity_name=MODEL, entity_version="1", scale_to_zero_enabled=False, **size)
+    entity = ServedEntityInput(entity_name=SUM_MODEL, entity_version="1", scale_to_zero_enabled=False, **size)
     client.serving_endpoints.create_and_wait(name=name, config=EndpointCoreConfigInput(name=name, served_entities=[entity]))
 
 
@@ -47,10 +46,14 @@ def states(client: Any, name: str) -> tuple[str, str]:
     return found.state.ready.value, found.config.served_entities[0].state.deployment.value
 
 
-@pytest.mark.timeout(400)
+def logs(client: Any, name: str) -> str:
+    return str(client.serving_endpoints.logs(name, "adder-1").logs)
+
+
+@pytest.mark.timeout(600)
 async def test_it_joins_takes_its_share_and_dies_under_load(stack: Stack) -> None:
     token = await asyncio.to_thread(stack.token, "author")
-    await asyncio.to_thread(register_sum_model, stack, token, MODEL)
+    await asyncio.to_thread(sum_model, stack, token)
     client = workspace_client(stack, token)
     for name in (FIRST, ALONE):
         await asyncio.to_thread(deploy, client, name, workload_size="Small")
@@ -78,17 +81,16 @@ async def test_it_joins_takes_its_share_and_dies_under_load(stack: Stack) -> Non
             await shared.until_answered(100, 60)
             await lone.until_answered(100, 60)
             node.kill()
-            await asyncio.to_thread(
-                wait_for, lambda: states(client, ALONE) == ("NOT_READY", "DEPLOYMENT_RECOVERING"), 30, "it is not RECOVERING"
-            )
+            # the state may last for less than a look at it takes; its line in the log stays
+            await asyncio.to_thread(wait_for, lambda: "DEPLOYMENT_RECOVERING" in logs(client, ALONE), 90, "it is not RECOVERING")
             assert states(client, SPREAD) == ("READY", "DEPLOYMENT_READY")
-            await asyncio.to_thread(wait_for, lambda: states(client, ALONE)[0] == "READY", 30, "it did not recover")
+            await asyncio.to_thread(wait_for, lambda: states(client, ALONE)[0] == "READY", 90, "it did not recover")
             await shared.until_answered(100, RECOVERS_WITHIN_S)
             await lone.until_answered(100, RECOVERS_WITHIN_S)
         for load in (shared, lone):
             assert (load.answers.wrong, load.answers.refused, load.answers.broken) == ([], {}, set())
         assert nodes_of(stack, alone) == {"node-1": 1}
-        await asyncio.to_thread(wait_for, lambda: nodes_of(stack, spread) == {"node-1": 2}, 30, "one replica is missing")
+        await asyncio.to_thread(wait_for, lambda: nodes_of(stack, spread) == {"node-1": 2}, 90, "one replica is missing")
     finally:
         node.__exit__(None, None, None)
         for endpoint in client.serving_endpoints.list():

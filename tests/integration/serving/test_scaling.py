@@ -10,14 +10,13 @@ import orjson
 import pytest
 from databricks.sdk.service.serving import EndpointCoreConfigInput, ServedEntityInput, ServingModelWorkloadType
 
-from tests.deployed import register_sum_model, workspace_client
+from tests.deployed import SUM_MODEL, sum_model, workspace_client
 from tests.second_node import site_redis
 from tests.stack import Stack, wait_for
 
 FACTOR = 120
 """Thirty idle minutes pass in 15 s, the five minutes of scaling down in 2.5 s."""
 NAME = "scaled"
-MODEL = f"main.default.{NAME}"
 ROWS = 4_000
 MUCH = orjson.dumps({"dataframe_split": {"columns": ["a", "b", "c"], "data": [[n, 0.5, 1] for n in range(ROWS)]}})
 SET_FACTOR = """
@@ -31,7 +30,7 @@ clock.set_factor(Workspace.objects.get(owner__username="author"), {factor})
 def author_token(stack: Stack) -> Iterator[str]:
     """Of a workspace whose clock runs faster while these tests run."""
     token = stack.token("author")
-    register_sum_model(stack, token, MODEL)
+    sum_model(stack, token)
     stack.manage("shell", "-c", SET_FACTOR.format(factor=FACTOR))
     yield token
     stack.manage("shell", "-c", SET_FACTOR.format(factor=1))
@@ -93,11 +92,11 @@ async def keep_busy(stack: Stack, token: str, stop: asyncio.Event, at_once: int)
     return statuses
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_up_down_to_zero_and_back_for_a_herd(stack: Stack, author_token: str, state: Any) -> None:
     client = workspace_client(stack, author_token)
     entity = ServedEntityInput(
-        entity_name=MODEL,
+        entity_name=SUM_MODEL,
         entity_version="1",
         min_provisioned_concurrency=0,
         max_provisioned_concurrency=8,
@@ -111,7 +110,7 @@ async def test_up_down_to_zero_and_back_for_a_herd(stack: Stack, author_token: s
         return len(replicas(state, endpoint.id))
 
     def logs() -> str:
-        return str(client.serving_endpoints.logs(NAME, f"{NAME}-1").logs)
+        return str(client.serving_endpoints.logs(NAME, "adder-1").logs)
 
     def until(look: Any, within_s: float, failure: str) -> Any:
         return asyncio.to_thread(wait_for, look, within_s, failure, lambda: f"{count()} replicas\n{logs()}\n{stack.log_tails()}")
@@ -122,20 +121,23 @@ async def test_up_down_to_zero_and_back_for_a_herd(stack: Stack, author_token: s
 
         stop = asyncio.Event()
         load = asyncio.create_task(keep_busy(stack, author_token, stop, at_once=24))
-        await until(lambda: count() == 2, 30, "it did not scale up")
+        await until(lambda: count() == 2, 90, "it did not scale up")
         stop.set()
         assert set(await load) == {200}
 
-        await until(lambda: count() == 1, 30, "it did not scale down")
-        await until(lambda: count() == 0, 40, "it did not scale to zero")
+        await until(lambda: count() == 1, 90, "it did not scale down")
+        await until(lambda: count() == 0, 90, "it did not scale to zero")
         assert client.serving_endpoints.get(NAME).state.ready.value == "READY"
+        # on a slow machine it may have been at zero before the load came, too
+        woken = (await asyncio.to_thread(logs)).count("SCALED_FROM_ZERO")
 
         async with callers(stack, author_token) as herd:
             statuses = Counter(await asyncio.gather(*(ask(herd, number) for number in range(500))))
         assert statuses == {200: 500}
         told = await asyncio.to_thread(logs)
-        assert told.count("SCALED_FROM_ZERO") == 1, told
-        assert told.index("SCALED_UP") < told.index("SCALED_DOWN") < told.index("SCALED_TO_ZERO") < told.index("SCALED_FROM_ZERO")
+        assert told.count("SCALED_FROM_ZERO") == woken + 1, told
+        down = told.index("SCALED_DOWN")
+        assert told.index("SCALED_UP") < down < told.index("SCALED_TO_ZERO", down) < told.rindex("SCALED_FROM_ZERO")
     finally:
         await asyncio.to_thread(client.serving_endpoints.delete, NAME)
-    await until(lambda: not state.exists(f"metrics:entities:{endpoint.id}"), 10, "its counts are still there")
+    await until(lambda: not state.exists(f"metrics:entities:{endpoint.id}"), 60, "its counts are still there")
