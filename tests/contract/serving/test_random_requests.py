@@ -1,11 +1,12 @@
 """Requests that schemathesis makes up after the description of the REST surface: no 5xx, and the promised shapes."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
@@ -29,6 +30,13 @@ def id_of_churn() -> str:
 surface = schemathesis.openapi.from_path(str(SURFACE))
 
 
+@pytest.fixture
+def connection() -> Iterator[requests.Session]:
+    """One connection for all requests of a test."""
+    with requests.Session() as session:
+        yield session
+
+
 @pytest.fixture(autouse=True)
 def some_endpoints(w: Any) -> None:
     """One that serves, one that updates, one that is stopped."""
@@ -47,10 +55,11 @@ def some_endpoints(w: Any) -> None:
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-def test_no_request_breaks_it(case: Any, site: str, w: Any) -> None:
+def test_no_request_breaks_it(case: Any, site: str, w: Any, connection: requests.Session) -> None:
     if case.path_parameters.get("endpoint_id") == "id-of-churn":
         case.path_parameters["endpoint_id"] = id_of_churn()
-    case.call_and_validate(base_url=site, headers={"Authorization": f"Bearer {w.config.token}"}, checks=CHECKS)
+    bearer = {"Authorization": f"Bearer {w.config.token}"}
+    case.call_and_validate(base_url=site, session=connection, headers=bearer, checks=CHECKS)
 
 
 def test_the_description_has_every_address() -> None:
