@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sandbox.replicas import worker
 from sandbox.replicas.messages import ReplicaSpec
+from sandbox.replicas.replica import RUNNER_LIMITS, Replica
 from sandbox.replicas.requests import Pending
 from sandbox.replicas.runner import Runner
 from sandbox.replicas.scoring.answer import warm_up
@@ -24,16 +24,16 @@ MODEL = adding()
 
 
 @pytest.fixture
-def replica() -> Iterator[worker.Replica]:
+def replica() -> Iterator[Replica]:
     warm_up()
-    started = Runner.start("onnx", MODEL, worker.RUNNER_LIMITS)
+    started = Runner.start("onnx", MODEL, RUNNER_LIMITS)
     task = TabularTask(started.wait_loaded())
-    made = worker.Replica(ReplicaSpec("e1", "onnx", "", "", "adding-1"), "r1", "node-1", started, MODEL, task, None, deque())
+    made = Replica(ReplicaSpec("e1", "onnx", "", "", "adding-1"), "r1", "node-1", started, MODEL, task, None, deque())
     yield made
     made.runner.kill()
 
 
-def ask(replica: worker.Replica, body: str, content_type: str = "application/json") -> tuple[int, dict[str, Any]]:
+def ask(replica: Replica, body: str, content_type: str = "application/json") -> tuple[int, dict[str, Any]]:
     request = Pending("id", body, "w1", "", "ann", 0.0, time.time() + 60, content_type)
     replica.answer([request])
     return request.answer.status, json.loads(request.answer.body)
@@ -45,7 +45,7 @@ def parquet(table: pd.DataFrame) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def test_every_content_type(replica: worker.Replica) -> None:
+def test_every_content_type(replica: Replica) -> None:
     wanted = {"predictions": [3.0, 5.0]}
     records = [{"a": 1, "when": "1970-01-03"}, {"a": 2, "when": "1970-01-04T00:00:00"}]
     assert ask(replica, json.dumps({"dataframe_records": records[:1]})) == (200, {"predictions": [3.0]})
@@ -80,14 +80,14 @@ def test_every_content_type(replica: worker.Replica) -> None:
         ("[" * 100_000, "BAD_REQUEST", "valid JSON"),
     ],
 )
-def test_what_is_refused(replica: worker.Replica, body: str, code: str, part: str) -> None:
+def test_what_is_refused(replica: Replica, body: str, code: str, part: str) -> None:
     status, answer = ask(replica, body)
     assert (status, answer["error_code"]) == (400, code)
     assert part in answer["message"]
     assert answer["sqlstate"] in {"KAM00", "KAM01"}
 
 
-def test_neighbours_on_both_ways_get_their_own_answers(replica: worker.Replica) -> None:
+def test_neighbours_on_both_ways_get_their_own_answers(replica: Replica) -> None:
     bodies = [{"dataframe_records": [{"a": number, "when": "1970-01-02"}]} for number in range(3)]
     bodies.insert(1, {"dataframe_records": [{"a": None, "when": "1970-01-02"}]})
     requests = [Pending(str(i), json.dumps(body), "w1", "", "ann", 0.0, time.time() + 60) for i, body in enumerate(bodies)]
