@@ -29,7 +29,7 @@ MAX_TAGS = 50
 MAX_RECIPIENTS = 20
 MAX_PERMISSIONS = 500
 TELEMETRY_FEATURES = tuple(f"TELEMETRY_FEATURE_{word}" for word in ("INFERENCE_TABLE", "LOGS", "METRICS", "TRACES"))
-TABLE = r"^[^.\s/]+\.[^.\s/]+\.[A-Za-z0-9_]+\Z"
+TABLE = r"^[\w-]+\.[\w-]+\.[A-Za-z0-9_]+\Z"
 """Of the table itself only letters, digits and underscores [docs: Persist custom model serving data to Unity Catalog]."""
 THREE_LEVELS: dict[str, Any] = {
     "invalid": "It must be a full table name, catalog.schema.table, the table of letters, digits and underscores."

@@ -1,5 +1,6 @@
 """A model from code that returns whatever type it is asked for, and remembers how often it was called."""
 
+import logging
 import os
 import tempfile
 
@@ -18,6 +19,8 @@ class Kinds(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow is not t
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow's own shape
         self.calls += 1
         frame = pd.DataFrame({"y": model_input["x"] + self.offset, "name": model_input["name"]})
+        if (params or {}).get("kind") == "logged":
+            return _logged(frame)
         results = {
             "frame": frame,
             "series": frame["y"],
@@ -34,6 +37,16 @@ class Kinds(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow is not t
             "temporary": _kept("for a moment"),
         }
         return results[(params or {})["kind"]]
+
+
+def _logged(frame: pd.DataFrame) -> list[int]:
+    logging.info("told: below the level of the root logger")
+    logging.warning("told: %d row for %s", len(frame), os.environ.get("API_KEY"))
+    try:
+        frame["no such key"]
+    except KeyError:
+        logging.exception("told: it failed")
+    return [len(frame)]
 
 
 def _kept(text: str) -> str:
