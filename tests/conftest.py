@@ -45,6 +45,13 @@ def certificates_read_once() -> None:
     transports.create_ssl_context = cache(transports.create_ssl_context)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient_requests() -> None:
+    """httpx gives an answer 5 s when it is told nothing else, and a busy machine may take longer for a page."""
+    patience: Any = httpx._config.DEFAULT_TIMEOUT_CONFIG
+    patience.connect = patience.read = patience.write = patience.pool = 60.0
+
+
 @pytest.fixture(scope="session")
 def live_server(live_server: Any) -> Any:
     """Threads that serve kept-alive connections outlive the server: they go on closing the database that they share with it."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from sandbox.replicas.runtimes.onnx import OnnxRuntime
 from sandbox.replicas.scoring.answer import answer
 from sandbox.replicas.tabular import TabularTask
 from tests.integration.scoring.models import MODELS
+from tests.stack import free_port
 
 START_TIMEOUT_S = 120
 Answer = tuple[int, Any]
@@ -40,9 +40,7 @@ def logged_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def reference(logged_models: Path) -> Iterator[Ask]:
     """Ask MLflow's scoring server: `reference(model, body, content_type)`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     script = Path(__file__).with_name("reference_server.py")
     folders = [str(path) for path in sorted(logged_models.iterdir())]
     server = subprocess.Popen(
