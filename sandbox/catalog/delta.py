@@ -4,7 +4,6 @@ Every write reads a version and commits the next one. Appends are repeated on to
 ResourceConflict, and whoever asked may read anew and repeat.
 """
 
-import datetime as dt
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -74,19 +73,6 @@ class RowChanges:
     inserted: pa.Table | None = None
 
 
-@dataclass(frozen=True)
-class HistoryEntry:
-    """One version as DESCRIBE HISTORY shows it."""
-
-    version: int
-    timestamp: dt.datetime
-    user_name: str
-    operation: str
-    operation_parameters: dict[str, str]
-    operation_metrics: dict[str, str]
-    is_blind_append: bool
-
-
 def create(
     folder: Path, columns: list[Column], configuration: Mapping[str, str], commit: Commit, rows: pa.Table | None = None
 ) -> Snapshot:
@@ -104,7 +90,7 @@ def create(
 
 def read(folder: Path, version: int | None = None) -> Snapshot:
     """The newest version, or an older one. Raises InvalidParameterValue for a version that is not there (any more)."""
-    handle = _open(folder, version)
+    handle = open_table(folder, version)
     metadata = handle.metadata()
     fields = orjson.loads(handle.schema().to_json())["fields"]
     actions = pa.table(handle.get_add_actions(flatten=True))
@@ -191,30 +177,12 @@ def restore(before: Snapshot, version: int, commit: Commit) -> Snapshot:
     return put_or_undo(now, replace(commit, metrics=metrics), actions, then.files, [])
 
 
-def history(folder: Path, limit: int | None = None) -> list[HistoryEntry]:
-    """Newest first."""
-    return [_entry(info) for info in _open(folder).history(limit)]
-
-
-def version_at(folder: Path, moment: dt.datetime) -> int:
-    """The version that was the newest at a moment. Raises InvalidParameterValue before the first."""
-    entries = history(folder)
-    found = next((entry.version for entry in entries if entry.timestamp <= moment), None)
-    if found is None:
-        first = entries[-1].timestamp.isoformat(sep=" ", timespec="milliseconds")
-        raise InvalidParameterValue(
-            f"[DELTA_TIMESTAMP_EARLIER_THAN_COMMIT_RETENTION] The provided timestamp ({moment.isoformat(sep=' ')}) is before "
-            f"the earliest version available to this table ({first})."
-        )
-    return found
-
-
 def changes(folder: Path, first: int, last: int | None = None) -> pa.Table:
     """The change data feed of the versions `first` to `last`, both included: the rows, and `_change_type`, `_commit_version`,
     `_commit_timestamp`. Raises InvalidParameterValue when it was not recorded for one of them.
     """
     try:
-        return pa.table(_open(folder).load_cdf(starting_version=first, ending_version=last))
+        return pa.table(open_table(folder).load_cdf(starting_version=first, ending_version=last))
     except DeltaError as error:
         raise InvalidParameterValue(
             f"[DELTA_MISSING_CHANGE_DATA] The change data feed was not recorded for version {first} or a later one. Set "
@@ -229,7 +197,8 @@ def conflict(commit: Commit) -> ResourceConflict:
     )
 
 
-def _open(folder: Path, version: int | None = None) -> DeltaTable:
+def open_table(folder: Path, version: int | None = None) -> DeltaTable:
+    """delta-rs's own handle on a version. Raises TableBroken, InvalidParameterValue (no such version)."""
     try:
         return DeltaTable(str(folder), version=version)
     except DeltaError as error:
@@ -294,15 +263,3 @@ def _written(files: list[DataFile]) -> dict[str, int]:
         "numOutputRows": sum(file.rows for file in files),
         "numOutputBytes": sum(file.size_bytes for file in files),
     }
-
-
-def _entry(info: dict[str, Any]) -> HistoryEntry:
-    return HistoryEntry(
-        version=int(info["version"]),
-        timestamp=dt.datetime.fromtimestamp(info["timestamp"] / 1000, dt.UTC),
-        user_name=str(info.get("userName", "")),
-        operation=str(info.get("operation", "")),
-        operation_parameters={name: str(value) for name, value in (info.get("operationParameters") or {}).items()},
-        operation_metrics={name: str(value) for name, value in (info.get("operationMetrics") or {}).items()},
-        is_blind_append=bool(info.get("isBlindAppend", False)),
-    )

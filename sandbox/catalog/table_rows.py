@@ -7,8 +7,9 @@ import datetime as dt
 
 import pyarrow as pa
 
-from sandbox.catalog import access, captured, delta, delta_row_changes, table_schema, tables
-from sandbox.catalog.delta import HistoryEntry, RowChanges, Snapshot
+from sandbox.catalog import access, captured, delta, delta_history, delta_row_changes, table_schema, tables
+from sandbox.catalog.delta import RowChanges, Snapshot
+from sandbox.catalog.delta_history import HistoryEntry
 from sandbox.catalog.delta_log import Commit
 from sandbox.catalog.models import Securable
 from sandbox.errors import InvalidParameterValue
@@ -25,7 +26,7 @@ def snapshot(caller: Caller, full_name: str, *, version: int | None = None, time
     access.require(caller, table, "SELECT")
     folder = tables.folder_of(table)
     if timestamp is not None:
-        version = delta.version_at(folder, timestamp)
+        version = delta_history.version_at(folder, timestamp)
     found = delta.read(folder, version)
     if version is None:
         table_schema.remember(table, found)
@@ -36,7 +37,7 @@ def history(caller: Caller, full_name: str, limit: int | None = None) -> list[Hi
     """DESCRIBE HISTORY, newest first. Needs SELECT. Raises ResourceDoesNotExist, PermissionDenied, InvalidParameterValue."""
     table = tables.find(caller, full_name)
     access.require(caller, table, "SELECT", access.MANAGE)
-    return delta.history(tables.folder_of(table), limit)
+    return delta_history.history(tables.folder_of(table), limit)
 
 
 def changes(caller: Caller, full_name: str, first: int, last: int | None = None) -> pa.Table:
@@ -102,7 +103,7 @@ def restore(caller: Caller, full_name: str, *, version: int | None = None, times
     if version is None:
         if timestamp is None:
             raise InvalidParameterValue("Say to which version or timestamp the table is to be restored.")
-        version = delta.version_at(folder, timestamp)
+        version = delta_history.version_at(folder, timestamp)
     commit = Commit("RESTORE", person(caller.user), {"version": str(version)})
     restored = delta.restore(delta.read(folder), version, commit)
     table_schema.remember(table, restored)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.catalog import access, captured, delta, functions, securables, tables
+from sandbox.catalog import access, captured, delta, delta_history, functions, securables, tables
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.errors import ApiError, InvalidParameterValue, PermissionDenied, ResourceDoesNotExist
 from sandbox.files import places
@@ -133,7 +133,7 @@ def _version(folder: Path, argument: Any) -> int | None:
     if argument is None:
         return None
     how, value = argument
-    return int(value) if how == "version" else delta.version_at(folder, moment(str(value)))
+    return int(value) if how == "version" else delta_history.version_at(folder, moment(str(value)))
 
 
 def moment(text: str) -> dt.datetime:
@@ -159,7 +159,7 @@ def _changes(objects: Objects, name: str, argument: Any, via: str) -> dict[str, 
     table = tables.find(objects.caller, quoted(name))
     objects.require(table, "SELECT", via)
     folder = tables.folder_of(table)
-    first, last = (delta.version_at(folder, moment(each)) if isinstance(each, str) else each for each in argument)
+    first, last = (delta_history.version_at(folder, moment(each)) if isinstance(each, str) else each for each in argument)
     return objects.rows(delta.changes(folder, int(first), None if last is None else int(last)))
 
 

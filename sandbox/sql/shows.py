@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.catalog import containers, functions, grants, securables, system_tables, table_rows, tables, volumes
+from sandbox.catalog import containers, delta_history, functions, grants, securables, system_tables, table_rows, tables, volumes
 from sandbox.catalog import delta as delta_tables
 from sandbox.catalog.models import Securable, SecurableType
 from sandbox.sql.limits import SqlColumn
@@ -259,7 +259,7 @@ def _describe_detail(caller: Caller, plan: Plan) -> Shown:
     table = tables.get_table(caller, _name(plan))
     folder = tables.folder_of(table)
     now = delta_tables.read(folder)
-    changed_at = max(table.updated_at, delta_tables.history(folder, 1)[0].timestamp)
+    changed_at = max(table.updated_at, delta_history.history(folder, 1)[0].timestamp)
     names = (
         "format id name description location createdAt:TIMESTAMP lastModified:TIMESTAMP partitionColumns numFiles:BIGINT "
         "sizeInBytes:BIGINT properties"

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from sandbox.catalog import captured, table_rows, tables
-from sandbox.catalog.delta import HistoryEntry
+from sandbox.catalog.delta_history import HistoryEntry
 from sandbox.catalog.models import Tag
 from sandbox.console.catalog import code
 from sandbox.console.catalog.object_tags import tags_of
