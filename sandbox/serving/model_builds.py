@@ -129,7 +129,11 @@ def _build(build: ModelBuild, directory: Path) -> tuple[BuiltModel, str]:
     version = store.get_version(build.workspace_id, build.entity_name, build.entity_version)
     store.fetch_artifacts(build.workspace_id, version, directory)
     files = fingerprint(directory)
-    return earlier_builds.find(build, files) or build_model(directory), files
+    if earlier := earlier_builds.find(build, files):
+        return earlier, files
+    built = build_model(directory)
+    earlier_builds.keep_for_all(built, files)
+    return built, files
 
 
 def _give_back(build: ModelBuild) -> None:

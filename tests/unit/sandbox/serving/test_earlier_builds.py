@@ -10,6 +10,7 @@ from django.utils import timezone
 from sandbox import public
 from sandbox.builds import store
 from sandbox.builds.fingerprint import fingerprint
+from sandbox.builds.operations import BuiltModel
 from sandbox.registry.example_models import EXAMPLES, install_models, model_directory
 from sandbox.serving import earlier_builds, model_builds
 from sandbox.serving.models import BuildStatus, ModelBuild
@@ -55,28 +56,39 @@ def test_nobody_finds_what_another_workspace_has_built(workspace: Any, stranger:
     assert earlier_builds.find(open_build(workspace), OWN) is not None
 
 
+def keep(files: str, content: bytes, into: Path) -> BuiltModel:
+    """What a build hands over, when it has built files with this fingerprint."""
+    sha256, path = store.put(into, content)
+    built = BuiltModel(sha256, path, {"inputs": content.decode()}, f"Built {content.decode()}.", runtime="pyfunc")
+    earlier_builds.keep_for_all(built, files)
+    return built
+
+
 def test_the_examples_are_found_by_everybody(workspace: Any, stranger: Workspace, settings: Any) -> None:
     for example in EXAMPLES:
         files = fingerprint(model_directory(example))
-        was_built(workspace, files, example.directory.encode(), settings.MODEL_DIR)
+        assert earlier_builds.find(open_build(stranger, version=f"{example.directory} before"), files) is None
+        keep(files, b"damaged", settings.MODEL_DIR)
+        keep(files, example.directory.encode(), settings.MODEL_DIR)
         found = earlier_builds.find(open_build(stranger, version=example.directory), files)
         assert found is not None
         assert found.path.read_bytes() == example.directory.encode()
+    keep(OWN, b"mine", settings.MODEL_DIR)
+    assert earlier_builds.find(open_build(stranger), OWN) is None
+    assert earlier_builds.find(open_build(workspace), OWN) is None
 
 
-def test_a_build_takes_over_what_it_finds(workspace: Any, stranger: Workspace, settings: Any) -> None:
+def test_a_build_takes_over_what_it_finds(stranger: Workspace, settings: Any) -> None:
     """An example as the registry gives it is the one that lies in the fixtures."""
-    champion = was_built(workspace, fingerprint(model_directory(EXAMPLES[0])), b"champion", settings.MODEL_DIR)
+    files = fingerprint(model_directory(EXAMPLES[0]))
+    champion = keep(files, b"champion", settings.MODEL_DIR)
     install_models(stranger.id)
     build = model_builds.find_or_open(stranger, "main.default.churn", "1")
     assert model_builds.run(build.id) == []
     build.refresh_from_db()
-    assert (build.status, build.model_sha256, build.runtime) == (BuildStatus.READY, champion.model_sha256, "pyfunc")
-    assert (build.fingerprint, build.signature) == (champion.fingerprint, {"inputs": "champion"})
+    assert (build.status, build.model_sha256, build.runtime) == (BuildStatus.READY, champion.sha256, "pyfunc")
+    assert (build.fingerprint, build.signature) == (files, {"inputs": "champion"})
     assert build.log == f"{earlier_builds.SAME_FILES}\nBuilt champion."
-    again = earlier_builds.find(open_build(stranger, version="9"), champion.fingerprint)
-    assert again is not None
-    assert again.log == build.log
 
 
 @pytest.mark.parametrize("damage", [b"other", None])

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from sandbox.serving import model_builds, operations, tick
+from sandbox.serving.earlier_builds import SAME_FILES
 from sandbox.serving.models import BuildStatus, DeploymentEvent, ModelBuild, ServedEntity
 from sandbox.serving.representation import detailed
 from sandbox.serving.serializers import read_endpoint
@@ -25,7 +26,7 @@ def test_it_works(workspace: Any, registry: Any, control: Any, node: Any, data_d
     endpoint = create(workspace)
     assert control.run() == ["serving.reconcile", "serving.build"]
 
-    build = ModelBuild.objects.get()
+    build = ModelBuild.objects.get(workspace=workspace)
     assert (build.status, build.deliveries, build.message) == (BuildStatus.READY, 1, "")
     assert (data_dir / "models" / build.model_sha256).stat().st_size > 0
     assert "Stored" in build.log
@@ -45,6 +46,13 @@ def test_it_works(workspace: Any, registry: Any, control: Any, node: Any, data_d
     second = create(workspace, "churn-2")
     assert control.run() == ["serving.reconcile"]
     assert node.started() == [ServedEntity.objects.get(config__endpoint=second).id]
+
+    registry.add("main.default.churn", "2", FIXTURES / "churn_champion" / "model")
+    same = model_builds.find_or_open(workspace, "main.default.churn", "2")
+    model_builds.run(same.id)
+    same.refresh_from_db()
+    assert (same.status, same.model_sha256, same.signature) == (BuildStatus.READY, build.model_sha256, build.signature)
+    assert same.log == f"{SAME_FILES}\n{build.log}"
 
 
 def test_a_model_that_cannot_be_built_fails_with_its_reason(
