@@ -3,7 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ SAID = {
     "Right: fs_endpoint_name_online = f\"ML_AS_03_Demo4_FS_{DA.unique_name('_')}\".",
 }
 """Number of a cell -> what it absorbs."""
+AGAIN = (1, 5, 6, 7, 16, 17, 18, 20, 21, 22, 23)
+"""Cells that find something there when a person runs the notebook once more, and what those need. No model is trained anew."""
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +63,15 @@ def kernel(stack: Stack, token: str, tmp_path_factory: pytest.TempPathFactory) -
         )
 
 
-def run_notebook(kernel: Kernel) -> dict[int, str]:
+def run_notebook(kernel: Kernel, numbers: Collection[int] = range(1, 24)) -> dict[int, str]:
     """Number of a cell, from 1 -> what it printed."""
-    return {number: kernel.run(source) for number, source in enumerate(cells_of(ROOT / "fixtures/notebooks/Demo" / NOTEBOOK), 1)}
+    cells = enumerate(cells_of(ROOT / "fixtures/notebooks/Demo" / NOTEBOOK), 1)
+    return {number: kernel.run(source) for number, source in cells if number in numbers}
 
 
 def test_the_course_s_notebook(kernel: Kernel) -> None:
     printed = run_notebook(kernel)
-    assert len(printed) == 23
+    assert len(printed) == len(cells_of(ROOT / "fixtures/notebooks/Demo" / NOTEBOOK)) == 23
     assert {number: "\n".join(warnings_of(text)) for number, text in printed.items() if warnings_of(text)} == SAID
     assert printed[2].splitlines()[:3] == ["Username:       author", "Catalog Name:   dbacademy", "Schema Name:    author"]
     assert printed[5] == "Model version Champion: 1\nModel version Challenger: 2\n"
@@ -77,11 +80,11 @@ def test_the_course_s_notebook(kernel: Kernel) -> None:
     check_part_1(kernel)
     check_part_2(kernel, version="3")
 
-    again = run_notebook(kernel)
+    again = run_notebook(kernel, AGAIN)
     assert "already exists" in again[7]
     assert "is deleted" in again[1]
     assert "already exists" not in again[21]
-    check_part_2(kernel, version="4")
+    check_part_2(kernel, version="3")
 
 
 def check_part_1(kernel: Kernel) -> None:
