@@ -354,8 +354,8 @@ def test_what_cannot_be_compared_is_said(page: Client, owner: Caller, sign: Call
 def test_offline_a_time_series_ends_now_and_at_the_window(owner: Caller) -> None:
     online = OnlineTable.objects.get(full_name=PRICES_ONLINE)
     lookup = TableLookup(online.pk, PRICES_ONLINE, PRICES, {"product": "item"}, {"price": "price"})
-    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
-    table_rows.append(owner, PRICES, pa.table({"product": ["a"], "day": [tomorrow], "price": [9.0]}))
+    not_yet = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=2)  # at midnight, too
+    table_rows.append(owner, PRICES, pa.table({"product": ["a"], "day": [not_yet], "price": [9.0]}))
     ever = offline_features(owner, lookup, None, [{"item": "a"}, {"item": "b"}])
     assert (ever.rows[0] and ever.rows[0]["price"], ever.rows[1]) == (2.0, None)
     assert "lies in the future" in ever.outside[0]
