@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.errors import InvalidParameterValue
-from sandbox.sql import statements
+from sandbox.sql import live_statements, statements
 from sandbox.sql.warehouses import WAREHOUSE_ID
 from sandbox.workspaces.members import Caller
 
-_STATES = {statements.SUCCEEDED: "FINISHED", statements.FAILED: "FAILED", statements.CANCELED: "CANCELED"}
+_STATES = {live_statements.SUCCEEDED: "FINISHED", live_statements.FAILED: "FAILED", live_statements.CANCELED: "CANCELED"}
 
 
 def page(

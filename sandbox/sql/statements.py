@@ -5,53 +5,20 @@ answers for it; the process that runs it says every few seconds that it lives, a
 [docs: Statement Execution API; SDK 0.156: StatementExecutionAPI]
 """
 
-import logging
-import threading
 import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connections
-
-from sandbox.errors import RequestLimitExceeded, ResourceDoesNotExist
-from sandbox.sql import children, kept, responses
+from sandbox.errors import ResourceDoesNotExist
+from sandbox.sql import children, kept, live_statements, responses
 from sandbox.sql import linked as files
 from sandbox.sql.job import ParameterValue
-from sandbox.sql.limits import DEFAULT_LIMITS, LINKED_LIMITS, SqlCanceled, SqlColumn, SqlFailed, SqlLimits, SqlResult
-from sandbox.sql.run import STATEMENTS_AT_ONCE, Stop, run_statement
-from sandbox.sql.warehouses import WAREHOUSE_ID
+from sandbox.sql.limits import DEFAULT_LIMITS, LINKED_LIMITS, SqlColumn, SqlLimits, SqlResult
+from sandbox.sql.live_statements import ENDED, FAILED, Live
 from sandbox.workspaces.members import Caller
-from sandbox.workspaces.operations import person
 
-logger = logging.getLogger(__name__)
-PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED, CLOSED = "PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELED", "CLOSED"
-ENDED = frozenset({SUCCEEDED, FAILED, CANCELED, CLOSED})
-MAX_WAITING, MAX_WAITING_OF_WORKSPACE = 50, 10
-"""In one web process, running ones included; of one workspace fewer, so that the others have their turn."""
 CANCEL_TIMEOUT_S = 5.0
-_BEAT_S = 3.0
-
-
-@dataclass
-class _Live:
-    """A statement that waits or runs in this process."""
-
-    caller: Caller
-    statement_id: str
-    text: str
-    arguments: dict[str, Any]
-    submitted_ms: int
-    stop: Stop = field(default_factory=Stop)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-
-_live: dict[str, _Live] = {}
-_lock = threading.Lock()
-_threads = ThreadPoolExecutor(STATEMENTS_AT_ONCE, thread_name_prefix="sql")
-_heart: threading.Thread | None = None
 
 
 def execute(
@@ -109,25 +76,16 @@ def submit(
         max_rows=min(row_limit or most.max_rows, most.max_rows), max_bytes=min(byte_limit or most.max_bytes, most.max_bytes)
     )
     arguments: dict[str, Any] = {"catalog": catalog, "schema": schema, "parameters": list(parameters), "limits": limits}
-    live = _Live(caller, str(uuid.uuid4()), statement, arguments, _now_ms())
+    live = Live(caller, str(uuid.uuid4()), statement, arguments, _now_ms())
     if linked:
         arguments["keep"] = files.keeper(caller.workspace.id, caller.user.pk, live.statement_id)
-    with _lock:
-        own = sum(each.caller.workspace.id == caller.workspace.id for each in _live.values())
-        if len(_live) >= MAX_WAITING or own >= MAX_WAITING_OF_WORKSPACE:
-            raise RequestLimitExceeded("Too many statements are waiting. Please try again in a moment.")
-        _live[live.statement_id] = live
-    kept.beat([live.statement_id])
-    _save(live, {"state": PENDING})
-    kept.remember(caller.workspace.id, caller.user.pk, live.statement_id)
-    _keep_beating()
-    _threads.submit(_run, live)
+    live_statements.begin(live)
     return live.statement_id
 
 
 def wait(statement_id: str, timeout_s: float) -> None:
     """Until the statement has ended; at once when it runs in another process."""
-    live = _live.get(statement_id)
+    live = live_statements.find(statement_id)
     if live is not None:
         live.ended.wait(timeout_s)
 
@@ -178,7 +136,7 @@ def cancel(caller: Caller, statement_id: str) -> None:
     """
     if _own(caller, statement_id)["status"]["state"] in ENDED:
         return
-    live = _live.get(statement_id)
+    live = live_statements.find(statement_id)
     if live is None:
         kept.ask_to_cancel(statement_id)
     else:
@@ -206,7 +164,7 @@ def _own(caller: Caller, statement_id: str) -> dict[str, Any]:
     found = kept.load(caller.workspace.id, statement_id)
     if found is None or found["user_id"] != caller.user.pk:
         raise ResourceDoesNotExist(f"The statement {statement_id[:100]} was not found.")
-    if found["status"]["state"] not in ENDED and statement_id not in _live and not kept.is_alive(statement_id):
+    if found["status"]["state"] not in ENDED and live_statements.find(statement_id) is None and not kept.is_alive(statement_id):
         return _lost(caller, statement_id, found)
     return found
 
@@ -221,87 +179,6 @@ def _lost(caller: Caller, statement_id: str, found: dict[str, Any]) -> dict[str,
     found["status"] = {"state": FAILED, "error": {"error_code": "ABORTED", "message": sentence}}
     kept.save(caller.workspace.id, statement_id, found)
     return found
-
-
-def _run(live: _Live) -> None:
-    """One statement in a thread of the pool; whatever happens, it ends in a state."""
-    began = time.monotonic()
-    outcome: dict[str, Any] = {}
-    try:
-        result = run_statement(
-            live.caller, live.text, stop=live.stop, started=lambda: _save(live, {"state": RUNNING}), **live.arguments
-        )
-        status: dict[str, Any] = {"state": SUCCEEDED}
-        outcome = {
-            "columns": [responses.column_info(position, column) for position, column in enumerate(result.columns)],
-            "rows": list(result.rows),
-            "chunk_rows": list(result.chunk_rows),
-            "chunk_bytes": files.sizes(live.caller.workspace.id, live.caller.user.pk, live.statement_id, len(result.chunk_rows)),
-            "truncated": result.truncated,
-            "statement_type": result.statement_type,
-        }
-    except SqlCanceled:
-        status = {"state": CANCELED}
-    except SqlFailed as failure:
-        status = {"state": FAILED, "error": {"error_code": failure.error_code, "message": failure.message}}
-    except Exception:
-        logger.exception("a statement failed in a way that nobody thought of")
-        status = {"state": FAILED, "error": {"error_code": "INTERNAL_ERROR", "message": "The statement failed on our side."}}
-    try:
-        outcome["duration_ms"] = round((time.monotonic() - began) * 1000)
-        _save(live, status, outcome)
-        kept.add_to_history(live.caller.workspace.id, _entry(live, status, outcome))
-    except Exception:
-        logger.exception("the end of a statement could not be kept")
-    finally:
-        with _lock:
-            _live.pop(live.statement_id, None)
-        live.ended.set()
-        connections.close_all()
-
-
-def _save(live: _Live, status: dict[str, Any], outcome: dict[str, Any] | None = None) -> None:
-    about = {"user_id": live.caller.user.pk, "status": status, **(outcome or {})}
-    kept.save(live.caller.workspace.id, live.statement_id, about)
-
-
-def _entry(live: _Live, status: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
-    error = status.get("error", {})
-    return {
-        "statement_id": live.statement_id,
-        "text": live.text.encode("utf-8", "replace").decode()[: kept.HISTORY_TEXT_CHARACTERS],
-        "user": person(live.caller.user),
-        "user_id": live.caller.user.pk,
-        "state": status["state"],
-        "error": error.get("message", ""),
-        "error_code": error.get("error_code", ""),
-        "statement_type": outcome.get("statement_type", ""),
-        "submitted_ms": live.submitted_ms,
-        "duration_ms": outcome["duration_ms"],
-        "rows": sum(outcome.get("chunk_rows", [])) or len(outcome.get("rows", [])),
-        "warehouse_id": WAREHOUSE_ID,
-    }
-
-
-def _keep_beating() -> None:
-    global _heart
-    with _lock:
-        if _heart is None or not _heart.is_alive():
-            _heart = threading.Thread(target=_beat, daemon=True, name="sql-heart")
-            _heart.start()
-
-
-def _beat() -> None:
-    """While statements live in this process, say so, and stop those that another process was asked to cancel."""
-    while _live:
-        try:
-            for statement_id in kept.beat(list(_live)):
-                live = _live.get(statement_id)
-                if live is not None:
-                    live.stop.now()
-        except Exception:
-            logger.exception("the state of the statements could not be kept")
-        time.sleep(_BEAT_S)
 
 
 def _now_ms() -> int:

@@ -15,7 +15,7 @@ from sandbox.console.requests import PageRequest, caller_of
 from sandbox.console.sql import sent
 from sandbox.errors import ResourceDoesNotExist
 from sandbox.sql import statements
-from sandbox.sql.statements import ENDED
+from sandbox.sql.live_statements import ENDED
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
 

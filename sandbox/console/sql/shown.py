@@ -10,9 +10,9 @@ from django.http import Http404
 from sandbox.console.sql import sent
 from sandbox.console.sql.scopes import Scope, parse
 from sandbox.errors import ResourceDoesNotExist
-from sandbox.sql import statements
+from sandbox.sql import live_statements, statements
 from sandbox.sql.limits import SqlResult
-from sandbox.sql.statements import ENDED, SUCCEEDED
+from sandbox.sql.live_statements import ENDED, SUCCEEDED
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.operations import person
 
@@ -102,7 +102,7 @@ def find(caller: Caller, statement_id: str) -> ShownStatement:
         duration_ms=_duration_ms(status["state"], known, result),
         rows=len(result.rows) if result else int(known.get("rows", 0)),
         statement_type=result.statement_type if result else str(known.get("statement_type", "")),
-        failure=failure_of(status.get("error") or {}) if status["state"] == statements.FAILED else None,
+        failure=failure_of(status.get("error") or {}) if status["state"] == live_statements.FAILED else None,
         result=result,
     )
 

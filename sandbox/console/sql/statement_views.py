@@ -18,7 +18,7 @@ from sandbox.console.sql.scopes import Scope
 from sandbox.console.sql.sent import Sent
 from sandbox.console.sql.shown import ShownStatement
 from sandbox.errors import ApiError, BadRequest, ResourceDoesNotExist
-from sandbox.sql import statements, warehouses
+from sandbox.sql import live_statements, statements, warehouses
 from sandbox.sql.csv_export import csv_text
 from sandbox.sql.limits import MAX_STATEMENT_BYTES
 from sandbox.workspaces.members import Caller
@@ -124,7 +124,7 @@ def _submit(caller: Caller, statement: str, scope: Scope) -> str:
 def _fragment(request: PageRequest, caller: Caller, found: ShownStatement, scope: Scope) -> HttpResponse:
     """The part below the editor; what a USE, CREATE, ALTER or DROP changed comes with it: the place, the list, the tree."""
     context: dict[str, Any] = fragment(request, found, scope)
-    if found.state == statements.SUCCEEDED and found.statement_type in _NEWS:
+    if found.state == live_statements.SUCCEEDED and found.statement_type in _NEWS:
         if found.statement_type == "USE":
             context["scope"] = context["used"] = scopes.after_use(found.text, found.scope or scope)
             scopes.keep(request, caller, context["used"])

@@ -20,7 +20,7 @@ from databricks.sdk.service.sql import (
 
 from sandbox.connections import redis_client
 from sandbox.sql import kept
-from sandbox.sql.statements import MAX_WAITING_OF_WORKSPACE
+from sandbox.sql.live_statements import MAX_WAITING_OF_WORKSPACE
 from tests.integration.inference_tables.conftest import record, write_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
