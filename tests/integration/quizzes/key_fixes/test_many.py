@@ -1,9 +1,14 @@
 """A key fix of 100,000 attempts: every score, and how long it takes."""
 
+import json
 import random
 import time
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import Model
 from django.utils import timezone
 
 from quizzes.key_fixes.preview import preview
@@ -21,30 +26,45 @@ from tests.integration.quizzes.key_fixes.steps import (
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker_away")]
 
 
+def insert(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Rows by plain SQL, other columns as the model fills them: making 340,000 objects takes far longer than what is tested."""
+    template, fields = model(), model._meta.concrete_fields
+    values = {field.column: field.get_db_prep_save(field.pre_save(template, add=True), connection) for field in fields}
+    constants = [name for name in values if name not in columns and name != model._meta.pk.column]
+    names = ", ".join(map(connection.ops.quote_name, [*columns, *constants]))
+    marks = ", ".join(["%s"] * (len(columns) + len(constants)))
+    rest = tuple(values[name] for name in constants)
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({marks})", [(*row, *rest) for row in rows])
+
+
 def make_attempts(item: Item, users: list[User], count: int, draw: random.Random) -> dict[int, list[int]]:
-    """`count` attempts in bulk, a tenth of them with three questions; the answer to `item` by attempt id. Some leave it open."""
+    """`count` attempts, a tenth of them with three questions; the answer to `item` by attempt id. Some leave it open."""
     others = list(Item.objects.filter(bank=BANK, current__kind="single").exclude(pk=item.pk).select_related("current")[:2])
-    now = timezone.now()
-    rows = [Attempt(user=draw.choice(users), title="Bulk", seed=n, finished_at=draw.choice([now, None])) for n in range(count)]
-    Attempt.objects.bulk_create(rows, batch_size=5_000)
-    asked_items = [
-        AttemptItem(attempt=row, position=place, version=version_of(each))
-        for row in rows
-        for place, each in enumerate((others[0], item, others[1]), 1)
-        if each is item or row.seed % 10 == 0
-    ]
-    AttemptItem.objects.bulk_create(asked_items, batch_size=5_000)
+    versions = [version_of(each) for each in (others[0], item, others[1])]
+    keys = [[1], [option.position for option in versions[1].options.all() if option.is_key], [1]]
+    finished = [connection.ops.adapt_datetimefield_value(timezone.now()), None]
+    insert(
+        Attempt,
+        ["id", "user_id", "title", "seed", "finished_at"],
+        ((number, draw.choice(users).pk, "Bulk", number, draw.choice(finished)) for number in range(1, count + 1)),
+    )
+    asked = [(number, place) for number in range(1, count + 1) for place in ((0, 1, 2) if number % 10 == 0 else (1,))]
+    insert(
+        AttemptItem,
+        ["id", "attempt_id", "position", "version_id"],
+        ((pk, attempt, place + 1, versions[place].pk) for pk, (attempt, place) in enumerate(asked, 1)),
+    )
     given: dict[int, list[int]] = {}
     responses = []
-    for question in asked_items:
+    for pk, (attempt, place) in enumerate(asked, 1):
         answer = [draw.randint(1, 4)]
-        if question.position == 2:
+        if place == 1:
             if draw.random() < 0.02:
                 continue
-            given[question.attempt_id] = answer
-        keys = [o.position for o in question.version.options.all() if o.is_key] if question.position == 2 else [1]
-        responses.append(Response(attempt_item=question, sequence=1, answer=answer, score=float(answer == keys)))
-    Response.objects.bulk_create(responses, batch_size=5_000)
+            given[attempt] = answer
+        responses.append((pk, 1, json.dumps(answer), float(answer == keys[place])))
+    insert(Response, ["attempt_item_id", "sequence", "answer", "score"], responses)
     return given
 
 
