@@ -10,16 +10,27 @@ import asyncio
 import itertools
 import logging
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from sandbox import live
-from sandbox.errors import DeadlineExceeded, InternalError, RequestLimitExceeded, TemporarilyUnavailable
+from sandbox.errors import DeadlineExceeded, InternalError, RequestLimitExceeded
 from sandbox.invocations.answers import Answer, error_answer
+from sandbox.invocations.requests import (
+    CHOOSE_AGAIN,
+    KILLS_REPLICAS,
+    MAX_DEATHS_ALONE,
+    TOO_MANY,
+    Message,
+    Redis503,
+    Request,
+    Wires,
+    refuse,
+)
+from sandbox.invocations.waiting import Waiting
 from sandbox.replicas.messages import PYFUNC_PLACES
 
 logger = logging.getLogger(__name__)
@@ -35,74 +46,11 @@ bursts queue and more is refused, not how much; a model that answers in millisec
 MAX_WAITING_BYTES = 256 * 1024 * 1024
 MIN_SHARE_REQUESTS = 8
 """Fewer are not split between replicas: each message has its cost."""
-MAX_DEATHS_ALONE = 3
-"""So many replicas may die while a request is all that they hold; then it is taken for the cause, and answered with an error."""
 WAKE_AGAIN_S = 3.0
 REPLICA_GRACE_S = 5.0
 TAKES_WHILE_DRAINING_S = 1.0
 """For so long a draining replica may still be sent something; a little later (node.DRAIN_S) it reads its queue no more, though it
 may work on what it has for minutes."""
-TOO_MANY = "Too many concurrent requests. Consider increasing the provisioned concurrency of the served entity."
-"""[model-serving-debug page]"""
-KILLS_REPLICAS = (
-    f"The request was given up: {MAX_DEATHS_ALONE} replicas died while it was all that they held. Check what this input does; "
-    "the endpoint's events say more."
-)
-CHOOSE_AGAIN = Answer(0, b"")
-"""Not an answer: the served entity has gone since it was drawn."""
-
-
-@dataclass(slots=True)
-class Request:
-    """One invocation on its way; `record` is what capture needs besides the answer."""
-
-    request_id: str
-    body: str
-    workspace_id: str
-    table: str
-    requester: str
-    received_s: float
-    deadline_s: float
-    """On time.time()'s clock, because the replica reads it too."""
-    future: asyncio.Future[Answer]
-    endpoint_name: str = ""
-    was_lost: bool = False
-    """A replica died while it held this request; from then on it shares no message, so that it takes nobody with it."""
-    deaths_alone: int = 0
-    """Replicas that died while this request was all that they held."""
-    content_type: str = ""
-    """Empty for JSON."""
-
-    def wire(self) -> list[Any]:
-        known = [self.request_id, self.body, self.workspace_id, self.table, self.requester, self.received_s, self.deadline_s]
-        return [*known, self.content_type] if self.content_type else known
-
-
-@dataclass(slots=True)
-class Message:
-    """Requests that went to one replica together."""
-
-    message_id: str
-    replica_id: str
-    requests: list[Request]
-    places: int = 1
-    """How many of the replica's places it takes up."""
-
-
-class Redis503(Exception):
-    """The message could not be handed to Redis."""
-
-
-@dataclass
-class Wires:
-    """How a coalescer reaches the rest: each is one step with one effect."""
-
-    send: Callable[[live.LiveReplica, str, list[list[Any]], str], None]
-    """(replica, message_id, requests, model label) -> hands the message to Celery; raises Redis503."""
-    wake: Callable[[str], None]
-    """(entity_id) -> asks the control plane for a replica."""
-    committed: Callable[[str], Any]
-    """awaitable (message_id) -> whether the replica committed its answer before it died."""
 
 
 @dataclass
@@ -112,11 +60,10 @@ class Coalescer:
     entity: live.LiveEntity
     wires: Wires
     snapshot: Any
-    waiting: deque[Request] = field(default_factory=deque)
+    waiting: Waiting = field(default_factory=Waiting)
     in_flight: dict[str, Message] = field(default_factory=dict)
     replicas: dict[str, live.LiveReplica] = field(default_factory=dict)
     last_invocation_s: float = 0.0
-    waiting_bytes: int = 0
     _loads: dict[str, int] = field(default_factory=dict)
     _woken_s: float = 0.0
     _known: bool = False
@@ -135,11 +82,10 @@ class Coalescer:
         """Queue the request; its future gets the answer."""
         self.last_invocation_s = request.received_s
         is_full = len(self.waiting) >= WAITING_PER_CONCURRENCY * self.entity.max_concurrency
-        if is_full or self.waiting_bytes + len(request.body) > MAX_WAITING_BYTES:
+        if is_full or self.waiting.size_bytes + len(request.body) > MAX_WAITING_BYTES:
             request.future.set_result(error_answer(RequestLimitExceeded(TOO_MANY), retry_after_s=1))
             return
         self.waiting.append(request)
-        self.waiting_bytes += len(request.body)
         if self._is_due:
             return
         if self._free_replica() is None:
@@ -188,7 +134,7 @@ class Coalescer:
             return PYFUNC_PLACES
         if self.waiting and self.waiting[0].was_lost:
             return 1
-        is_much = len(self.waiting) >= SECOND_MESSAGE_REQUESTS or self.waiting_bytes >= SECOND_MESSAGE_BYTES
+        is_much = len(self.waiting) >= SECOND_MESSAGE_REQUESTS or self.waiting.size_bytes >= SECOND_MESSAGE_BYTES
         return IN_FLIGHT_PER_REPLICA if is_much else 1
 
     def _share(self) -> int:
@@ -213,7 +159,6 @@ class Coalescer:
             if taken and self.waiting[0].was_lost:
                 break
             request = self.waiting.popleft()
-            self.waiting_bytes -= len(request.body)
             if not request.future.done():
                 taken.append(request)
             if request.was_lost:
@@ -228,7 +173,7 @@ class Coalescer:
         try:
             self.wires.send(replica, message_id, [request.wire() for request in requests], self.entity.name)
         except Redis503:
-            _refuse(requests)
+            refuse(requests)
             return
         self.in_flight[message_id] = Message(message_id, replica.replica_id, requests, places)
         self._loads[replica.replica_id] = self._loads.get(replica.replica_id, 0) + places
@@ -239,13 +184,13 @@ class Coalescer:
         if message is None:
             return  # it was given up on: too late
         for request, (status, body) in zip(message.requests, answers, strict=True):
-            _resolve(request, Answer(status, body.encode(), self.entity.name))
+            request.resolve(Answer(status, body.encode(), self.entity.name))
         self.pump()
 
     def lost(self, message_id: str) -> None:
         """Redis went away before it had taken the message."""
         if message := self._forget(message_id):
-            _refuse(message.requests)
+            refuse(message.requests)
             self.pump()
 
     def _forget(self, message_id: str) -> Message | None:
@@ -316,36 +261,28 @@ class Coalescer:
         request.was_lost = True
         request.deaths_alone += was_alone
         if request.deaths_alone >= MAX_DEATHS_ALONE:
-            _resolve(request, error_answer(InternalError(KILLS_REPLICAS)))
+            request.resolve(error_answer(InternalError(KILLS_REPLICAS)))
         elif not request.future.done():
             self.waiting.appendleft(request)
-            self.waiting_bytes += len(request.body)
 
     def _fail_waiting(self, reason: bytes) -> None:
         answer = error_answer(
             InternalError(f"Served entity {self.entity.name!r} is not running: {orjson.loads(reason)['message']}")
         )
-        while self.waiting:
-            _resolve(self.waiting.popleft(), answer)
-        self.waiting_bytes = 0
+        self.waiting.resolve_all(answer)
 
     def expire(self, now_s: float) -> None:
         """Answer what is past its deadline; the replica skips such requests too."""
         answer = error_answer(
             DeadlineExceeded("Timed out while evaluating the model. Verify that the model evaluates within the timeout.")
         )
-        for request in self.waiting:
-            if request.deadline_s < now_s:
-                _resolve(request, answer)
-        if any(request.future.done() for request in self.waiting):
-            self.waiting = deque(request for request in self.waiting if not request.future.done())
-            self.waiting_bytes = sum(len(request.body) for request in self.waiting)
+        self.waiting.resolve_late(answer, now_s)
         for message in list(self.in_flight.values()):
             # the replica answers (and logs) a timeout itself; only one that says nothing is answered for
             if all(request.deadline_s + REPLICA_GRACE_S < now_s for request in message.requests):
                 self._forget(message.message_id)
                 for request in message.requests:
-                    _resolve(request, answer)
+                    request.resolve(answer)
 
     @property
     def is_stranded(self) -> bool:
@@ -354,21 +291,8 @@ class Coalescer:
 
     def release(self) -> None:
         """The entity is served no more: have every waiting request choose again."""
-        while self.waiting:
-            _resolve(self.waiting.popleft(), CHOOSE_AGAIN)
-        self.waiting_bytes = 0
+        self.waiting.resolve_all(CHOOSE_AGAIN)
 
     @property
     def is_idle(self) -> bool:
         return not self.waiting and not self.in_flight
-
-
-def _refuse(requests: list[Request]) -> None:
-    answer = error_answer(TemporarilyUnavailable("The request queue is not reachable; retry in a second."), retry_after_s=1)
-    for request in requests:
-        _resolve(request, answer)
-
-
-def _resolve(request: Request, answer: Answer) -> None:
-    if not request.future.done():
-        request.future.set_result(answer)

@@ -1,7 +1,6 @@
 """The gateway: the ASGI application of the data plane. `invoke` tells the story of one request."""
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import random
@@ -12,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-import orjson
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
@@ -34,15 +32,13 @@ from sandbox.invocations import external, openai_routes
 from sandbox.invocations.answers import Answer, deliver, error_answer
 from sandbox.invocations.backlog import RETRY_AFTER_S, Backlog
 from sandbox.invocations.bodies import TOO_MUCH_HELD, Bodies, ClientGone, Held
-from sandbox.invocations.coalescer import CHOOSE_AGAIN, Coalescer, Request, Wires
 from sandbox.invocations.content_types import body_text, content_type
 from sandbox.invocations.limits import Limits
 from sandbox.invocations.pulse import Meter, Pulse
+from sandbox.invocations.queues import Queues
+from sandbox.invocations.requests import CHOOSE_AGAIN, Request
 from sandbox.invocations.routing import choose
-from sandbox.invocations.sender import Sender
 from sandbox.invocations.snapshot import LoadToken, Snapshot
-from sandbox.invocations.wires import send_predict, send_wake
-from sandbox.replicas.messages import committed_key
 
 logger = logging.getLogger(__name__)
 Scope = dict[str, Any]
@@ -50,8 +46,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _INVOCATIONS = re.compile(r"/serving-endpoints/([^/]+)(?:/served-models/([^/]+))?/invocations/?")
-SWEEP_S = 0.25
-IDLE_KEPT_S = 30 * 24 * 3600
 MAX_NAME_CHARACTERS = 255
 DRAWS = 3
 CONNECTIONS, CONNECTION_WAIT_S = 100, 20.0
@@ -87,9 +81,7 @@ class Gateway:
         self.bodies = Bodies(body_limit_bytes)
         self._held = Held()
         self._timeout_s = timeout_s
-        self._reply_list = f"reply:{uuid.uuid4().hex}"
-        self._coalescers: dict[str, Coalescer] = {}
-        self._pulse = Pulse(self._waiting)
+        self._pulse = Pulse(lambda entity_id: self._queues.waiting(entity_id))
         self._backlog = Backlog()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -100,87 +92,13 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         # one attempt each: waiting would hold up every request, and a capture sent twice would be logged twice
         self._redis = redis.asyncio.Redis.from_pool(_pool(self._redis_url))
-        self._client = redis.Redis.from_url(
-            self._redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1)
-        )
-        self._sender = Sender(self._client)
+        client = redis.Redis.from_url(self._redis_url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 1))
         self._snapshot = Snapshot(self._redis, self._load_token)
         self._limits = Limits(self._redis)
-        self._snapshot.subscribe(self._changed)
-        self._wires = Wires(send=self._send, wake=self._wake, committed=self._committed)
-        self._tasks = [asyncio.create_task(step()) for step in (self._snapshot.follow, self._read_replies, self._sweep)]
-        self._tasks += [asyncio.create_task(loop) for loop in (self._pulse.run(self._redis), self._backlog.watch(self._redis))]
-
-    def _send(self, replica: live.LiveReplica, message_id: str, requests: list[list[Any]], label: str) -> None:
-        send_predict(self._sender, replica, self._reply_list, message_id, requests, label)
-
-    def _give_up_lost(self) -> None:
-        """Answer the requests of messages that may not have reached Redis."""
-        self._sender.settle()
-        for message_id in self._sender.take_lost():
-            if coalescer := self._coalescers.get(message_id.partition(".")[0]):
-                coalescer.lost(message_id)
-
-    def _wake(self, entity_id: str) -> None:
-        send_wake(self._client, entity_id)
-
-    async def _committed(self, message_id: str) -> bool:
-        return bool(await self._redis.exists(committed_key(self._reply_list, message_id)))
-
-    async def _read_replies(self) -> None:
-        """Resolve the waiting requests of each reply that a replica pushes."""
-        pool: Any = self._redis.connection_pool
-        connection = pool.make_connection()
-        command = connection.pack_command("BRPOP", self._reply_list, 30)
-        while True:
-            try:
-                await connection.send_packed_command(command)
-                reply = await connection.read_response()
-                if reply is not None:
-                    message_id, answers = orjson.loads(reply[1])
-                    if coalescer := self._coalescers.get(message_id.partition(".")[0]):
-                        coalescer.answered(message_id, answers)
-            except Exception as error:  # the loop must outlive every fault of Redis
-                logger.warning("replies not read (%s), reconnecting", error)
-                with contextlib.suppress(redis.RedisError, OSError):
-                    await connection.disconnect(nowait=True)
-                await asyncio.sleep(0.1)
-
-    def _changed(self, key: str) -> None:
-        kind, _, entity_id = key[len("live:") :].partition(":")
-        if kind in {"replicas", "failures"} and (coalescer := self._coalescers.get(entity_id)):
-            coalescer.spawn_refresh()
-
-    async def _sweep(self) -> None:
-        """Deadlines, lost change messages and idle times, a few times a second."""
-        reported: dict[str, float] = {}
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            try:
-                self.bodies.end_slow()
-                self._give_up_lost()
-                now_s = time.time()
-                for entity_id, coalescer in list(self._coalescers.items()):
-                    coalescer.expire(now_s)
-                    if not coalescer.is_idle:
-                        await coalescer.refresh()
-                    if coalescer.is_stranded:
-                        await self._release_if_replaced(coalescer)
-                    if coalescer.last_invocation_s - reported.get(entity_id, 0.0) > 1.0:
-                        await self._redis.set(live.idle_key(entity_id), coalescer.last_invocation_s, ex=IDLE_KEPT_S)
-                        reported[entity_id] = coalescer.last_invocation_s
-                    if coalescer.is_idle and now_s - coalescer.last_invocation_s > 3600:
-                        del self._coalescers[entity_id]
-                        reported.pop(entity_id, None)
-            except Exception as error:  # as above
-                logger.warning("sweep interrupted: %s", error)
-
-    async def _release_if_replaced(self, coalescer: Coalescer) -> None:
-        """Requests that were drawn just before an update took their entity away draw again from the new config."""
-        first = coalescer.waiting[0]
-        endpoint = await self._snapshot.endpoint(first.workspace_id, first.endpoint_name)
-        if endpoint is None or all(entity.entity_id != coalescer.entity.entity_id for entity in endpoint.entities):
-            coalescer.release()
+        self._queues = Queues(self._redis, client, self._snapshot)
+        loops = (self._snapshot.follow(), *self._queues.loops(self.bodies.end_slow))
+        watches = (self._pulse.run(self._redis), self._backlog.watch(self._redis))
+        self._tasks = [asyncio.create_task(loop) for loop in (*loops, *watches)]
 
     # --- the story of one request --------------------------------------------------------------
 
@@ -293,7 +211,7 @@ class Gateway:
             endpoint.name,
             content_type=kind,
         )
-        coalescer = self._coalescer(entity)
+        coalescer = self._queues.of(entity)
         coalescer.submit(request)
         meter.queued(coalescer.held_up)
         answer = await request.future
@@ -332,16 +250,6 @@ class Gateway:
         names = await self._snapshot.endpoint_names(token.workspace_id)
         found = [await self._snapshot.endpoint(token.workspace_id, name) for name in names]
         return [endpoint.name for endpoint in found if endpoint is not None and endpoint.allows(token.user_id)]
-
-    def _waiting(self, entity_id: str) -> int:
-        coalescer = self._coalescers.get(entity_id)
-        return len(coalescer.waiting) if coalescer else 0
-
-    def _coalescer(self, entity: live.LiveEntity) -> Coalescer:
-        coalescer = self._coalescers.get(entity.entity_id)
-        if coalescer is None:
-            coalescer = self._coalescers[entity.entity_id] = Coalescer(entity, self._wires, self._snapshot)
-        return coalescer
 
     async def capture_error(self, request: Request, answer: Answer, entity: live.LiveEntity) -> None:
         """Log an answer that no replica gave, before it is sent."""

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import redis
 
-from sandbox.invocations.coalescer import Redis503
+from sandbox.invocations.requests import Redis503
 from sandbox.invocations.sender import Sender
 from sandbox.live import LiveReplica
 from sandbox.replicas.messages import CONTROL_WAKE

@@ -11,9 +11,7 @@ import pytest
 
 from sandbox import live
 from sandbox.invocations.coalescer import (
-    CHOOSE_AGAIN,
     IN_FLIGHT_PER_REPLICA,
-    MAX_DEATHS_ALONE,
     MAX_MESSAGE_REQUESTS,
     MAX_WAITING_BYTES,
     REPLICA_GRACE_S,
@@ -22,10 +20,8 @@ from sandbox.invocations.coalescer import (
     TAKES_WHILE_DRAINING_S,
     WAITING_PER_CONCURRENCY,
     Coalescer,
-    Redis503,
-    Request,
-    Wires,
 )
+from sandbox.invocations.requests import CHOOSE_AGAIN, MAX_DEATHS_ALONE, Redis503, Request, Wires
 
 ENTITY = live.LiveEntity("e1", "churn-1", "onnx", "main.default.churn", "1")
 
@@ -295,7 +291,7 @@ async def test_large_bodies_may_not_fill_the_memory() -> None:
         await arrive(coalescer, item)
     assert [item.future.done() for item in items] == [(i + 1) * len(body) > MAX_WAITING_BYTES for i in range(20)]
     coalescer.expire(time.time() + 3600)
-    assert (coalescer.waiting_bytes, len(coalescer.waiting)) == (0, 0)
+    assert (coalescer.waiting.size_bytes, len(coalescer.waiting)) == (0, 0)
 
 
 async def test_a_queue_is_shared_between_the_replicas_that_are_free() -> None:
@@ -306,7 +302,7 @@ async def test_a_queue_is_shared_between_the_replicas_that_are_free() -> None:
     harness.replicas_now = {name: replica(name) for name in ("r1", "r2", "r3", "r4")}
     await coalescer.refresh()
     assert [(to, len(requests)) for to, _, requests in harness.sent] == [("r1", 25), ("r2", 25), ("r3", 25), ("r4", 25)]
-    assert coalescer.waiting_bytes == 0
+    assert coalescer.waiting.size_bytes == 0
 
 
 async def test_the_last_replica_still_answers_while_it_drains() -> None:

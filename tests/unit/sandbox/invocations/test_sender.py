@@ -9,7 +9,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from sandbox import live
-from sandbox.invocations.coalescer import Coalescer, Request, Wires
+from sandbox.invocations.coalescer import Coalescer
+from sandbox.invocations.requests import Request, Wires
 from sandbox.invocations.sender import Sender
 
 
