@@ -8,6 +8,7 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from sandbox.sql.dialect import allowed, names
 from sandbox.sql.dialect.adaptation import adapt
+from sandbox.sql.dialect.output_names import name_outputs
 from sandbox.sql.dialect.reader import with_quoted_windows
 from sandbox.sql.dialect.scope import Scope
 from sandbox.sql.refusals import Refused
@@ -81,7 +82,7 @@ def translated(query: exp.Expression, scope: Scope) -> exp.Expression:
     later = names.resolve_functions(query, scope)
     check(query)
     if isinstance(query, exp.Query):
-        _name_outputs(query)
+        name_outputs(query)
     later |= names.resolve_tables(query, scope)
     adapted = adapt(query)
     return _put_in(adapted, later, scope)
@@ -186,41 +187,3 @@ def _fill_parameters(query: exp.Expression, scope: Scope) -> None:
             marker.replace(exp.cast(literal, exp.DataType.build(parameter.type_text, dialect="databricks")))
         except SqlglotError:
             raise Refused(f"The parameter :{name} has the unknown type {parameter.type_text[:50]}.") from None
-
-
-_NAMED: tuple[type[exp.Expression], ...] = (
-    exp.Alias,
-    exp.Aliases,
-    exp.Column,
-    exp.Star,
-    exp.Explode,
-    exp.ExplodeOuter,
-    exp.Posexplode,
-    exp.PosexplodeOuter,
-)
-
-
-def _name_outputs(query: exp.Query) -> None:
-    """Give each unnamed output the name that Databricks would show."""
-    select: exp.Expression = query
-    while not isinstance(select, exp.Select):
-        if not isinstance(select, exp.SetOperation | exp.Subquery):
-            return
-        select = select.this
-    for output in list(select.expressions):
-        if not isinstance(output, _NAMED):
-            output.replace(exp.alias_(output.copy(), names.shown(_output_name(output)), quoted=True))
-
-
-def _output_name(output: exp.Expression) -> str:
-    if isinstance(output, exp.JSONExtract) and isinstance(output.expression, exp.JSONPath):
-        keys = [part.name for part in output.expression.expressions if isinstance(part, exp.JSONPathKey)]
-        if keys:
-            return str(keys[-1])
-    if isinstance(output, exp.Cast) and isinstance(output.this, exp.JSONExtract):
-        return _output_name(output.this)
-    if isinstance(output, exp.Dot):
-        return str(output.expression.name)
-    if isinstance(output, exp.Count) and isinstance(output.this, exp.Star):
-        return "count(1)"
-    return str(output.sql(dialect="databricks", normalize_functions="lower", comments=False))[:255]
