@@ -16,7 +16,7 @@ from sandbox.sql.refusals import Refused
 Plan = dict[str, Any]
 _SHOWN = "CATALOGS, SCHEMAS, TABLES, VIEWS, COLUMNS, FUNCTIONS, VOLUMES, GRANTS, TBLPROPERTIES and CREATE TABLE"
 _NOT_HERE = {
-    "COPY": "Load Parquet files of a volume by INSERT INTO … SELECT * FROM parquet.`/Volumes/…`, or create the table from that query.",
+    "COPY": "Parquet files of a volume are loaded by INSERT INTO … SELECT * FROM parquet.`/Volumes/…`.",
     "SET": "SET has no lasting effect through the statement API; parameters look like :name.",
     "EXPLAIN": "Plans of queries are not shown here, because another engine than Spark runs them.",
     "CALL": "There are no stored procedures here.",
