@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from quizzes.interchange import archives, csv_table, gift, moodle_xml, qti, qti12
+from quizzes.interchange import archives, csv_table, gift, moodle_xml, qti, qti12, qti_reader
 from quizzes.interchange.portable import PortableItem, portable
 from quizzes.interchange.report import Report, Unreadable, exportable
 from quizzes.interchange.safe_xml import legal
@@ -42,8 +42,8 @@ FORMATS: dict[str, Format] = {
             moodle_xml.read,
             moodle_xml.write,
         ),
-        Format("qti_3_0", "QTI 3.0", "zip", "application/zip", qti.CARRIES, qti.KINDS, qti.read, qti.write_3_0),
-        Format("qti_2_2", "QTI 2.2", "zip", "application/zip", qti.CARRIES, qti.KINDS, qti.read, qti.write_2_2),
+        Format("qti_3_0", "QTI 3.0", "zip", "application/zip", qti.CARRIES, qti.KINDS, qti_reader.read, qti.write_3_0),
+        Format("qti_2_2", "QTI 2.2", "zip", "application/zip", qti.CARRIES, qti.KINDS, qti_reader.read, qti.write_2_2),
         Format("qti_1_2", "QTI 1.2 (Canvas)", "zip", "application/zip", frozenset(), frozenset(), qti12.read, None),
         Format("csv", "CSV", "csv", "text/csv", csv_table.CARRIES, csv_table.KINDS, csv_table.read, csv_table.write),
     )

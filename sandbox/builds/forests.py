@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
 
 from sandbox.builds.forest_arrays import MAX_BYTES, MAX_TEXT, Array, ForestArrays
 from sandbox.builds.signature import Signature
-from sandbox.builds.trees import Tree, members, plain_tree
+from sandbox.builds.tree_arrays import Tree, members, plain_tree
 
 _KINDS = (RandomForestClassifier, ExtraTreesClassifier, DecisionTreeClassifier, ExtraTreeClassifier)
 

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox import metrics
 from sandbox.connections import redis_client
 from sandbox.console.endpoint_pages import EntityRow
-from sandbox.metrics import Counts, Sample
+from sandbox.measures import Counts, Sample
 from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA
 
 Json = dict[str, Any]

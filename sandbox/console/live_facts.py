@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from sandbox import live, metrics
+from sandbox import live, measures, metrics
 from sandbox.connections import redis_client
 from sandbox.console.endpoint_pages import EntityRow
 from sandbox.serving import compute, scaling
@@ -137,13 +137,13 @@ def sparks(endpoint_ids: Iterable[str]) -> Mapping[str, Spark]:
         return {}
 
 
-def spark(samples: Sequence[metrics.Sample]) -> Spark:
+def spark(samples: Sequence[measures.Sample]) -> Spark:
     counts = [sample.counts.requests for sample in samples]
     highest = max(counts, default=0) or 1
     return Spark(sum(counts), tuple(round(100 * count / highest) for count in counts))
 
 
-def _life(row: Endpoint, entity: ServedEntity, load: metrics.Load) -> EntityLife:
+def _life(row: Endpoint, entity: ServedEntity, load: measures.Load) -> EntityLife:
     redis = redis_client()
     replicas = live.replicas(redis, entity.id)
     return EntityLife(

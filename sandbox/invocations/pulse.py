@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import metrics
-from sandbox.metrics import Counts, Load, latency_class
+from sandbox import measures, metrics
+from sandbox.measures import Counts, Load, latency_class
 
 logger = logging.getLogger(__name__)
 FLUSH_S = 1.0
@@ -29,7 +29,7 @@ class Tally:
         self.requests = self.ok = self.client_errors = self.refused = self.server_errors = 0
         self.peak_concurrent = self.peak_waiting = 0
         self.latency_sum_ms = 0.0
-        self.classes = [0] * (len(metrics.LATENCY_BOUNDS_MS) + 1)
+        self.classes = [0] * (len(measures.LATENCY_BOUNDS_MS) + 1)
 
     def add(self, other: "Tally") -> None:
         self.requests += other.requests

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from sandbox import live, metrics
+from sandbox import live, measures, metrics
 from sandbox.connections import redis_client
 from sandbox.errors import PermissionDenied
 from sandbox.serving import compute, nodes
@@ -29,8 +29,8 @@ class Reading:
 
     labels: Mapping[str, str]
     entity: ServedEntity
-    minute: metrics.Sample
-    totals: metrics.Totals
+    minute: measures.Sample
+    totals: measures.Totals
     replicas: int
 
 
@@ -86,7 +86,7 @@ def readings(endpoint: Endpoint, now_s: float) -> list[Reading]:
             labels=_labels(endpoint, entity, is_emulated=compute.is_emulated(entity, living)),
             entity=entity,
             minute=metrics.series(redis, endpoint.id, entity.id, since_s, MINUTE_S, now_s)[0],
-            totals=totals.get(entity.id, metrics.Totals()),
+            totals=totals.get(entity.id, measures.Totals()),
             replicas=len(live.replicas(redis, entity.id)),
         )
         for entity in config.entities.all()
@@ -125,7 +125,7 @@ def _latency(readings: Iterable[Reading]) -> list[str]:
 
 def _cumulative(counts: tuple[int, ...]) -> Mapping[str, int]:
     """Upper edge of each class -> how many requests took at most that long."""
-    edges = [*(str(float(bound)) for bound in metrics.LATENCY_BOUNDS_MS), "+Inf"]
+    edges = [*(str(float(bound)) for bound in measures.LATENCY_BOUNDS_MS), "+Inf"]
     return {edge: sum(counts[: i + 1]) for i, edge in enumerate(edges)}
 
 

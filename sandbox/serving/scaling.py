@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from django.utils import timezone
 
-from sandbox.metrics import Load
+from sandbox.measures import Load
 from sandbox.serving import compute, events
 from sandbox.serving.autoscaling import CONCURRENCY_PER_REPLICA, Plan, decide, replicas_needed
 from sandbox.serving.models import ServedEntity

@@ -96,13 +96,13 @@ def test_the_schema_fits_what_the_model_takes(signature: dict[str, Any], body: d
 
 def count(endpoint: str, entity: str, status: int, latency_ms: float, times: int, at_s: float) -> None:
     """What a gateway writes of `times` requests."""
-    from sandbox import metrics
+    from sandbox import measures, metrics
     from sandbox.connections import redis_client
     from sandbox.serving.models import Endpoint
 
-    classes = [0] * (len(metrics.LATENCY_BOUNDS_MS) + 1)
-    classes[metrics.latency_class(latency_ms)] = times
-    counts = metrics.Counts(
+    classes = [0] * (len(measures.LATENCY_BOUNDS_MS) + 1)
+    classes[measures.latency_class(latency_ms)] = times
+    counts = measures.Counts(
         requests=times, ok=times * (status < 400), client_errors=times * (400 <= status < 500),
         server_errors=times * (status >= 500), latency_sum_ms=latency_ms * times, latency_counts=tuple(classes),
     )  # fmt: skip
@@ -114,7 +114,7 @@ def count(endpoint: str, entity: str, status: int, latency_ms: float, times: int
 
 
 def test_metrics_are_openmetrics_under_the_documented_names(w: Any) -> None:
-    from sandbox import live, metrics
+    from sandbox import live, measures, metrics
     from sandbox.connections import redis_client
     from sandbox.serving.metrics_export import CONTENT_TYPE, export
     from sandbox.serving.models import Endpoint
@@ -131,7 +131,7 @@ def test_metrics_are_openmetrics_under_the_documented_names(w: Any) -> None:
     for replica_id, cpu in (("r-1", 40.0), ("r-2", 60.0)):
         replica = live.LiveReplica(replica_id, f"replica.{replica_id}", "node-1", 1)
         pipe.hset(live.replicas_key(entity_id("churn-1")), replica_id, replica.to_json())
-        metrics.write_usage(pipe, endpoint_id, entity_id("churn-1"), replica_id, metrics.Usage(cpu, 40_000_000), now_s - 60)
+        metrics.write_usage(pipe, endpoint_id, entity_id("churn-1"), replica_id, measures.Usage(cpu, 40_000_000), now_s - 60)
     pipe.execute()
 
     workspace = Endpoint.objects.get().workspace

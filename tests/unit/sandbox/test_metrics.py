@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from redis import RedisError
 from redis.asyncio import Redis
 
-from sandbox import metrics
+from sandbox import measures, metrics
 from sandbox.invocations.pulse import Pulse
-from sandbox.metrics import Counts, Load, Usage
+from sandbox.measures import Counts, Load, Usage
 
 ENDPOINT, ONE, TWO = "endpoint", "entity-1", "entity-2"
 NOW_S = 1_760_000_005.0
 
 
 def counts(requests: int, latency_ms: float = 3.0, **more: int) -> Counts:
-    classes = [0] * (len(metrics.LATENCY_BOUNDS_MS) + 1)
-    classes[metrics.latency_class(latency_ms)] = requests
+    classes = [0] * (len(measures.LATENCY_BOUNDS_MS) + 1)
+    classes[measures.latency_class(latency_ms)] = requests
     return Counts(requests, requests, latency_sum_ms=requests * latency_ms, latency_counts=tuple(classes), **more)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sandbox import metrics
 from sandbox.console.charts import RANGES, charts, csv_text, measure, range_of, summary
 from sandbox.console.endpoint_pages import EntityRow
-from sandbox.metrics import Counts, Usage, latency_class
+from sandbox.measures import Counts, Usage, latency_class
 
 NOW_S = 1_800_000_007.0
 START_S = 1_800_000_000

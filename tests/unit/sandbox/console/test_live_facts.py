@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.console.endpoint_pages import EntityRow
 from sandbox.console.live_facts import spark, traffic_lines
-from sandbox.metrics import Counts, Sample
+from sandbox.measures import Counts, Sample
 
 CHURN = EntityRow("churn-1", "custom", "main.default.churn", "1", "Small", "CPU", False, "DEPLOYMENT_READY", "", 80, 1)
 OTHER = replace(CHURN, name="churn-2", traffic_percentage=20, tone=2)

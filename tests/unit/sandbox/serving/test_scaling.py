@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from sandbox import live, metrics
-from sandbox.metrics import Load
+from sandbox.measures import Load
 from sandbox.serving import nodes, operations, sweep, tick
 from sandbox.serving.models import BuildStatus, DeploymentEvent, Endpoint, ModelBuild, ServedEntity
 from sandbox.serving.serializers import read_config, read_endpoint

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from sandbox import metrics, service_logs
+from sandbox import measures, metrics, service_logs
 from sandbox.catalog import tables
 from sandbox.catalog.column_types import Column
 from sandbox.service_logs import LogLine, LogRecord
@@ -78,7 +78,7 @@ def test_what_is_logged_arrives(caller: Caller, endpoint: Endpoint, redis: Any) 
 def test_a_minute_is_measured_once(caller: Caller, endpoint: Endpoint, redis: Any) -> None:
     configure(caller, metrics="m")
     entity, minute_s = ServedEntity.objects.get(), 1_700_000_040
-    counts = metrics.Counts(requests=5, ok=4, server_errors=1)
+    counts = measures.Counts(requests=5, ok=4, server_errors=1)
     pipe = redis.pipeline()
     metrics.write_counts(pipe, endpoint.id, entity.id, "web-1", metrics.COARSE_STEP_S, minute_s, counts)
     pipe.execute()
