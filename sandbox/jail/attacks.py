@@ -4,11 +4,9 @@ Each found escape adds a line here before it is mended. An attack that raises wa
 The bait (files, sockets, the parent's number) is laid out by `sandbox.jail.self_test`.
 """
 
-import contextlib
 import ctypes
 import fcntl
 import json
-import mmap
 import os
 import resource
 import signal
@@ -18,11 +16,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from sandbox.jail import attacks_on_files as files
+from sandbox.jail.attacks_on_files import Bait
 
 PRELOAD: tuple[str, ...] = ()
 
-Bait = dict[str, Any]
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -54,63 +54,6 @@ def _checked(result: int) -> int:
     if result != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
-
-
-def _read(path: str) -> str:
-    with open(path, "rb") as file:
-        return f"{len(file.read(4096))} bytes"
-
-
-def _write(path: str) -> str:
-    with open(path, "wb") as file:
-        file.write(b"x")
-    return "written"
-
-
-def _change_mode(bait: Bait) -> str:
-    os.chmod(bait["public_file"], 0o600)
-    return "changed"
-
-
-def _make_link(bait: Bait) -> str:
-    os.symlink("/etc/passwd", bait["folder"] + "/link")
-    return "made"
-
-
-def _make_hard_link(bait: Bait) -> str:
-    os.link(bait["public_file"], bait["folder"] + "/second-name")
-    return "made"
-
-
-def _write_beside_scratch(bait: Bait) -> str:
-    """From where temporary files may lie, if the process has such a place."""
-    folder = os.environ.get("TMPDIR", "/tmp")  # noqa: S108 - the attack itself
-    return _write(folder + "/../planted-by-a-jailed-job")
-
-
-def _program_in_scratch(bait: Bait) -> str:
-    """Code of one's own as a library of the process would need no new program."""
-    path = os.environ.get("TMPDIR", "/tmp") + "/library.so"  # noqa: S108 - the attack itself
-    with open(sys.executable, "rb") as source, open(path, "wb") as target:
-        target.write(source.read(1 << 20))
-    with open(path, "rb") as file:
-        mmap.mmap(file.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC)
-    return "mapped"
-
-
-def _device_in_scratch(bait: Bait) -> str:
-    os.mknod(os.environ.get("TMPDIR", "/tmp") + "/null", 0o20666, os.makedev(1, 3))  # noqa: S108 - the attack itself
-    return "made"
-
-
-def _move(bait: Bait) -> str:
-    os.rename(bait["public_file"], bait["public_file"] + ".moved")
-    return "moved"
-
-
-def _truncate_by_reading(bait: Bait) -> str:
-    os.close(os.open(bait["public_file"], os.O_RDONLY | os.O_TRUNC))
-    return "truncated"
 
 
 def _environment(bait: Bait) -> str:
@@ -294,24 +237,17 @@ def _too_many_tasks(bait: Bait) -> str:
     return "started"
 
 
-def _relative(bait: Bait) -> str:
-    """ONNX Runtime resolves external data from the working directory."""
-    with contextlib.suppress(OSError):
-        return _read("etc/passwd")
-    return _read("../" * 20 + "etc/passwd")
-
-
 ATTACKS: dict[str, Callable[[Bait], object]] = {
-    "read a private file of the site": lambda bait: _read(bait["private_file"]),
-    "read a public file of the site": lambda bait: _read(bait["public_file"]),
-    "read /etc/passwd": lambda bait: _read("/etc/passwd"),
-    "read by a path from the working directory": _relative,
-    "read through /proc/self/root": lambda bait: _read("/proc/self/root" + "/etc/passwd"),
+    "read a private file of the site": lambda bait: files.read(bait["private_file"]),
+    "read a public file of the site": lambda bait: files.read(bait["public_file"]),
+    "read /etc/passwd": lambda bait: files.read("/etc/passwd"),
+    "read by a path from the working directory": files.relative,
+    "read through /proc/self/root": lambda bait: files.read("/proc/self/root" + "/etc/passwd"),
     "list the root folder": lambda bait: os.listdir("/"),
     "list the site's folder": lambda bait: os.listdir(bait["folder"]),
     "read the environment": _environment,
     "read an inherited descriptor": _descriptor,
-    "read the parent's environment": lambda bait: _read(f"/proc/{bait['parent']}/environ"),
+    "read the parent's environment": lambda bait: files.read(f"/proc/{bait['parent']}/environ"),
     "read the parent's memory": _read_parent_memory,
     "trace the parent": _trace_parent,
     "signal the parent": lambda bait: os.kill(bait["parent"], 0),
@@ -320,18 +256,18 @@ ATTACKS: dict[str, Callable[[Bait], object]] = {
     "change the parent's limits": _parent_limits,
     "raise its own limits": _raise_limit,
     "outlive the parent": _outlive_parent,
-    "write into the site's folder": lambda bait: _write(bait["folder"] + "/planted"),
-    "write into /tmp": lambda bait: _write("/tmp/planted-by-a-jailed-job"),  # noqa: S108 - the attack itself
-    "write into /dev/shm": lambda bait: _write("/dev/shm/planted-by-a-jailed-job"),  # noqa: S108 - the attack itself
-    "write over a public file": lambda bait: _write(bait["public_file"]),
-    "truncate a file opened for reading": _truncate_by_reading,
-    "change a file's mode": _change_mode,
-    "make a symbolic link": _make_link,
-    "make a hard link": _make_hard_link,
-    "move a file": _move,
-    "write beside the scratch folder": _write_beside_scratch,
-    "run code from the scratch folder": _program_in_scratch,
-    "make a device in the scratch folder": _device_in_scratch,
+    "write into the site's folder": lambda bait: files.write(bait["folder"] + "/planted"),
+    "write into /tmp": lambda bait: files.write("/tmp/planted-by-a-jailed-job"),  # noqa: S108 - the attack itself
+    "write into /dev/shm": lambda bait: files.write("/dev/shm/planted-by-a-jailed-job"),  # noqa: S108 - the attack itself
+    "write over a public file": lambda bait: files.write(bait["public_file"]),
+    "truncate a file opened for reading": files.truncate_by_reading,
+    "change a file's mode": files.change_mode,
+    "make a symbolic link": files.make_link,
+    "make a hard link": files.make_hard_link,
+    "move a file": files.move,
+    "write beside the scratch folder": files.write_beside_scratch,
+    "run code from the scratch folder": files.program_in_scratch,
+    "make a device in the scratch folder": files.device_in_scratch,
     "start more tasks than the limit": _too_many_tasks,
     "connect by TCP": _internet(socket.SOCK_STREAM, "tcp_port"),
     "send by UDP": _internet(socket.SOCK_DGRAM, "udp_port"),
