@@ -24,7 +24,8 @@ _ANSWERS = {
     "External model": "response:choices[0].message.content",
 }
 """The telling part of a response, by the endpoint's kind."""
-_KIND_WORDS = {"onnx": "Custom model", "embedding": "Foundation model", "external": "External model", "spec": "Feature serving"}
+_KIND_WORDS = {"embedding": "Foundation model", "external": "External model", "spec": "Feature serving"}
+"""Every other runtime has a custom model."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ class TablePage:
     entity_names: dict[str, str]
     """served_entity_id -> name, of the active config."""
     description: str = ""
+    can_manage: bool = False
+    """Only the workspace's admins see its tables, and they manage its own endpoints."""
+
+    @property
+    def kind(self) -> str:
+        """As the tabs ask for it: those of custom models and feature specs have features."""
+        return "custom" if self.can_manage and self.kind_word in {"Custom model", "Feature serving"} else ""
 
     def entity_name(self, entity_id: str | None) -> str:
         """The name while the entity is in the active config, else its id."""
@@ -82,9 +90,11 @@ def table_page(workspace_id: str, endpoint_name: str) -> TablePage:
         snapshot = redis_client().get(live.endpoint_key(owner, endpoint_name))
         if snapshot:
             endpoint = live.LiveEndpoint.from_json(snapshot)
-            kind = _KIND_WORDS.get(endpoint.entities[0].runtime, "") if endpoint.entities else "Custom model"
+            kind = _KIND_WORDS.get(endpoint.entities[0].runtime if endpoint.entities else "", "Custom model")
             names = {entity.entity_id: entity.name for entity in endpoint.entities}
-            return TablePage(endpoint.name, kind, endpoint.task, endpoint.inference_table, names)
+            return TablePage(
+                endpoint.name, kind, endpoint.task, endpoint.inference_table, names, can_manage=owner == workspace_id
+            )
     left_behind = [name for name in operations.tables(workspace_id) if name.table == f"{endpoint_name}_payload"]
     if not left_behind:
         raise Http404(f"There is no endpoint {endpoint_name}.")

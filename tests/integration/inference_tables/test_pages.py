@@ -116,6 +116,26 @@ def test_a_deleted_endpoint_leaves_its_table(page: Any, workspace: Any) -> None:
     assert "Deleted endpoint" in text_of(answer)
 
 
+@pytest.mark.parametrize(
+    ("runtime", "kind", "more"),
+    [
+        ("onnx", "Custom model", ["Features", "Settings"]),
+        ("pyfunc", "Custom model", ["Features", "Settings"]),
+        ("spec", "Feature serving", ["Features", "Settings"]),
+        ("external", "External model", ["Settings"]),
+    ],
+)
+def test_the_tabs_are_those_of_the_endpoints_other_pages(
+    runtime: live.Runtime, kind: str, more: list[str], page: Any, workspace: Any
+) -> None:
+    publish(workspace.id, "other", "main.default.other_payload", runtime)
+    answer = page.get("/sandbox/serving/other/inference-table/")
+    tabs = re.findall(r'<a class="tab-link"[^>]*>([^<]+)</a>', answer.content.decode())
+    shared = ["Overview", "Query", "Metrics", "Logs", "Events", "Inference table", "Permissions"]
+    assert sorted(tabs) == sorted([*shared, *more])
+    assert kind in text_of(answer)
+
+
 def test_calls_of_a_preconfigured_endpoint_are_in_ones_own_table(page: Any, workspace: Any, delta_dir: Path) -> None:
     table = "main.default.databricks-bge-large-en_payload"
     publish(live.SYSTEM_WORKSPACE, "databricks-bge-large-en", table, "embedding")
