@@ -28,7 +28,7 @@ from sandbox.serving.serializers import read_config
 from sandbox.workspaces import members
 from sandbox.workspaces.members import Caller
 from sandbox.workspaces.models import User
-from tests.unit.sandbox.serving.test_rollout import create, deploy
+from tests.unit.sandbox.serving.rollouts import create, deploy
 
 MODEL, TABLE, ONLINE = "main.default.fed", "main.default.customers", "main.default.customers_online"
 CONFIG = {"served_entities": [{"entity_name": MODEL, "entity_version": "1", "workload_size": "Small"}]}

@@ -8,7 +8,7 @@ import pytest
 from sandbox import metrics
 from sandbox.serving import operations, rebalancing, tick
 from sandbox.serving.models import DeploymentEvent, ServedEntity
-from tests.unit.sandbox.serving.test_rollout import config, create, deploy, state
+from tests.unit.sandbox.serving.rollouts import config, create, deploy, state
 
 NAMES = ("one", "three", "two")
 
