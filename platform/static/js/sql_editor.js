@@ -30,9 +30,10 @@
     const next = all[index + 1];
     if (next) view.dispatch({ selection: { anchor: next.from }, scrollIntoView: true });
   };
-  const run = () => { CM.closeCompletion(view); form.requestSubmit(document.getElementById("sql-run")); return true; };
+  const run = () => { form.requestSubmit(document.getElementById("sql-run")); return true; };
   form.addEventListener("submit", () => {
     if (!view) return;
+    CM.closeCompletion(view); // names that arrive late would open it over the result
     const chosen = part();
     ranFrom = chosen.from;
     document.getElementById("sql-part").value = text().slice(chosen.from, chosen.to);
