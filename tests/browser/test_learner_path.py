@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -34,8 +35,9 @@ def test_the_path_from_a_question_to_a_passed_lab(page: Page, stack: Stack) -> N
     answer_one_question(page, stack.url)
     start_the_lab(page, stack.url)
     deploy_two_versions(page, stack.url)
+    sent_after = datetime.now(UTC)
     send_requests_and_see_the_split(page, stack.url)
-    find_them_in_the_inference_table(page, stack.url)
+    find_them_in_the_inference_table(page, stack.url, sent_after)
     pass_the_lab(page, stack.url)
     assert page.problems == []  # type: ignore[attr-defined]
 
@@ -95,9 +97,11 @@ def send_requests_and_see_the_split(page: Page, site: str) -> None:
     assert_accessible(page)
 
 
-def find_them_in_the_inference_table(page: Page, site: str) -> None:
+def find_them_in_the_inference_table(page: Page, site: str, sent_after: datetime) -> None:
+    """Rows of an endpoint of the same name, which is gone, may be there too."""
     page.goto(f"{site}/sandbox/serving/{ENDPOINT}/inference-table/")
-    statement = f"SELECT count(*) AS answered FROM main.default.`{ENDPOINT}_payload` WHERE status_code = 200"
+    since = f"request_time >= TIMESTAMP '{sent_after:%Y-%m-%d %H:%M:%S}'"
+    statement = f"SELECT count(*) AS answered FROM main.default.`{ENDPOINT}_payload` WHERE status_code = 200 AND {since}"
     page.get_by_label("Statement").fill(statement)
 
     def answered() -> str:
@@ -110,7 +114,12 @@ def find_them_in_the_inference_table(page: Page, site: str) -> None:
 
 
 def pass_the_lab(page: Page, site: str) -> None:
-    page.goto(f"{site}/labs/champion-challenger/")
-    page.get_by_role("button", name="Check").click()
-    expect(page.get_by_text("100 %", exact=True)).to_be_visible(timeout=DEPLOYED_WITHIN_MS)
+    for check in range(1, 6):
+        page.goto(f"{site}/labs/champion-challenger/")
+        page.get_by_role("button", name="Check").click()
+        expect(page.get_by_text(f"in check {check},")).to_be_visible(timeout=DEPLOYED_WITHIN_MS)
+        if page.get_by_text("100 %", exact=True).count():
+            break
+        send_requests_and_see_the_split(page, site)  # a right split is refused once in a thousand times
+    expect(page.get_by_text("100 %", exact=True)).to_be_visible()
     assert_accessible(page)
