@@ -22,10 +22,10 @@ COMMIT_KNOWN_S = 60
 
 
 class Commits:
-    """The replica's own connection for its transactions; `commit` and `fetch` may be called from several threads.
+    """The replica's own connection for bodies and answers; `fetch` and `commit` may be called from several threads.
 
     redis-py's pipeline costs more than writing and reading the transaction does (a third of a replica's time, measured), so the
-    packed commands are sent as one piece.
+    packed commands are sent as one piece. So does its client around a GET.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -38,7 +38,9 @@ class Commits:
         give_up_s = time.monotonic() + RETRY_S
         while True:
             try:
-                return self._client.get(key)  # type: ignore[return-value]  # bytes: the client decodes nothing
+                with self._lock:
+                    found: bytes | None = self._last_reply([("GET", key)])
+                return found
             except redis.RedisError as error:
                 _wait_for_redis(f"reading {key}", error, give_up_s)
 
@@ -60,18 +62,22 @@ class Commits:
                 first = False
 
     def _transact(self, commands: list[tuple[Any, ...]]) -> None:
-        """Send the commands, of which the last is EXEC, and read every reply. Raises redis.RedisError."""
+        """Carry out the commands, of which the last is EXEC. Raises redis.RedisError."""
+        for each in self._last_reply(commands):
+            if isinstance(each, redis.RedisError):
+                raise each
+
+    def _last_reply(self, commands: list[tuple[Any, ...]]) -> Any:
+        """Send the commands in one piece and read every reply. Raises redis.RedisError."""
         connection = self._connection
         try:
             connection.send_packed_command([b"".join(chain.from_iterable(connection.pack_command(*each) for each in commands))])
             for _ in commands:
-                replies = connection.read_response()
+                reply = connection.read_response()
         except BaseException:
             connection.disconnect()  # what is still to be read must not be taken for the next one's
             raise
-        for each in replies:
-            if isinstance(each, redis.RedisError):
-                raise each
+        return reply
 
 
 def _wait_for_redis(what: str, error: redis.RedisError, give_up_s: float) -> None:
