@@ -1,9 +1,9 @@
 """Turn a logged model into the one file that replicas serve."""
 
+import contextlib
 import json
 import os
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from sandbox.builds.not_convertible import FACT, NotConvertible
 from sandbox.builds.parcel import Parcel, unpack
 from sandbox.builds.pyfunc_package import PackageError
 from sandbox.builds.signature import Signature
-from sandbox.jail.errors import JailRefused, JobFailed, JobProblem
+from sandbox.jail.errors import JailRefused, JobFailed, JobProblem, ParentGone
 from sandbox.jail.forked import warm_up as warm_up_parents
 from sandbox.jail.launch import JailedJob, tier
 from sandbox.jail.limits import GIB, MIB, Limits
@@ -31,10 +31,6 @@ LARGEST_MODEL_BYTES = 256 * MIB
 MOST_FILES = 200
 _NOT_NEEDED = ("conda.yaml", "python_env.yaml", "requirements.txt", "registered_model_meta")
 _CONVERT, _TRIAL = "sandbox.builds.convert", "sandbox.builds.trial"
-
-_spares: dict[int, JailedJob] = {}
-"""By process number: a forked process must not use its parent's."""
-_spare_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -76,11 +72,7 @@ def build_model(model_dir: Path, into: Path | None = None) -> BuiltModel:
     started_s = time.monotonic()
     try:
         _require_onnx_flavour(model_dir)
-        parcel = Parcel(files=dict(_model_files(model_dir)))
-        # the trial's imports run while the model is converted
-        with JailedJob(_TRIAL, limits=TRIAL_LIMITS) as trial, _conversion() as conversion:
-            content, lines = _converted(conversion.finish(parcel.pack()))
-            facts = _tried(trial, content, lines)
+        content, lines, facts = _convert_and_try(Parcel(files=dict(_model_files(model_dir))).pack())
     except NoOnnxForm as verdict:
         return _as_it_is(model_dir, into or settings.MODEL_DIR, verdict)
     except JailRefused as refusal:
@@ -111,6 +103,24 @@ def _require_onnx_flavour(model_dir: Path) -> None:
         return
 
 
+def _convert_and_try(parcel: bytes) -> tuple[bytes, list[str], dict[str, Any]]:
+    """The ONNX file, the log and what the trial found out. Raises NoOnnxForm, BuildFailed, JailRefused, JobFailed."""
+    for parent in _warm_parents() if tier() == "T2" else ():  # bubblewrap's jail begins with a process of its own
+        with contextlib.suppress(ParentGone):
+            return _convert_and_try_once(parcel, parent)
+    return _convert_and_try_once(parcel, None)
+
+
+def _convert_and_try_once(parcel: bytes, parent: Path | None) -> tuple[bytes, list[str], dict[str, Any]]:
+    # the trial's imports, if it has any to do, run while the model is converted
+    with (
+        JailedJob(_TRIAL, limits=TRIAL_LIMITS, parent=parent) as trial,
+        JailedJob(_CONVERT, limits=BUILD_LIMITS, parent=parent) as conversion,
+    ):
+        content, lines = _converted(conversion.finish(parcel))
+        return content, lines, _tried(trial, content, lines)
+
+
 def _as_it_is(model_dir: Path, into: Path, verdict: NoOnnxForm) -> BuiltModel:
     """The model has no ONNX form: its folder is stored, and replicas run it with MLflow. Raises BuildFailed."""
     lines = [*verdict.lines, str(verdict), "So the model runs as it is, with MLflow, in a jailed process of its replica."]
@@ -132,32 +142,8 @@ def expect(flavour: str) -> None:
 
 
 def _warm_parents() -> list[Path]:
+    """Where nodes of this machine listen that fork jobs whose imports they have done."""
     return sorted(settings.RUN_DIR.glob(pyfunc_build.WARM_PARENTS))
-
-
-def warm_up() -> None:
-    """Start the next build's conversion ahead of it: its imports take most of a small build's time.
-
-    It waits in the jail, some 200 MB large, for the next `build_model` of this process. Calling this again does nothing while
-    it waits. To be called by a thread that lives as long as the process.
-    """
-    with _spare_lock:
-        if _spare_of_this_process() is None:
-            _spares[os.getpid()] = JailedJob(_CONVERT, limits=BUILD_LIMITS)
-
-
-def _conversion() -> JailedJob:
-    """The job that was started ahead, or a new one."""
-    with _spare_lock:
-        spare = _spare_of_this_process()
-        _spares.clear()
-    return spare or JailedJob(_CONVERT, limits=BUILD_LIMITS)
-
-
-def _spare_of_this_process() -> JailedJob | None:
-    """None when there is none, when it has died, or when it belongs to the process that this one was forked from."""
-    spare = _spares.get(os.getpid())
-    return spare if spare is not None and spare.is_running else None
 
 
 def _converted(result: bytes) -> tuple[bytes, list[str]]:

@@ -59,6 +59,8 @@ class PyfuncService:
             status = self._zygote.wait()
             if self._is_closed.is_set():
                 return
+            if status == 0:  # it had nothing to do for long
+                continue
             logger.warning("the parent of the pyfunc runners ended with status %s, starting another", status)
             time.sleep(_RESTART_PAUSE_S)
 

@@ -1,4 +1,4 @@
-"""The warmed-up parent of the jailed runners of pyfunc models: MLflow, pandas and scikit-learn are imported once, runners forked.
+"""The warmed-up parent of jailed processes: MLflow, pandas and scikit-learn are imported once, runners of pyfunc models forked.
 
 A model that is served as it is can read all the memory of its process. So its runner is not forked from a replica, which holds
 other people's requests and the address of Redis, but from this process: started by the node as a fresh program with an empty
@@ -6,8 +6,8 @@ environment, it has seen nothing but what is installed here. It is run as a scri
 
 On the descriptor, a datagram socket, replicas ask for runners: JSON {"readable": …, "memory_bytes": …} with four descriptors,
 requests (read), answers (write), output (write), lifeline. The lifeline ties the runner to its replica: when its other end
-closes the runner is killed, and when the runner ends its wait status is written there. The control plane asks for its trials of
-models in the same way (`sandbox.jail.forked`), so MLflow is imported once for a model's build and its replicas.
+closes the runner is killed, and when the runner ends its wait status is written there. The control plane asks for the
+jobs of builds in the same way (`sandbox.jail.forked`): their imports take ten times as long as they do.
 """
 
 import contextlib
@@ -38,9 +38,16 @@ PRELOAD = (
     "sandbox.builds.pyfunc_trial",
 )
 """Every runner shares these modules' memory."""
-JOBS = ("sandbox.builds.pyfunc_trial",)
-"""Jailed jobs that are forked from here too: what they import is imported already."""
+CONVERSION = ("sandbox.builds.convert", "sandbox.builds.trial", "cloudpickle", "joblib", "skops.io")
+JOBS = {
+    "sandbox.builds.pyfunc_trial": PRELOAD,
+    "sandbox.builds.convert": CONVERSION,
+    "sandbox.builds.trial": CONVERSION,
+}
+"""Jailed jobs of builds, and what is imported before they are forked."""
 LARGEST_ORDER_BYTES = 64 * 1024
+IDLE_S = 600.0
+"""After so long without an order and a child it ends and gives back its memory; the node starts another."""
 STATUS = struct.Struct("!i")
 _PR_SET_PDEATHSIG = 1
 _DESCRIPTORS = 4
@@ -73,7 +80,7 @@ def environment() -> dict[str, str]:
 
 
 def main(descriptor: int) -> None:
-    """Fork runners until killed; the imports wait for the first order."""
+    """Fork runners and jobs until there was nothing to do for a while; imports wait for the first order that needs them."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     orders = socket.socket(fileno=descriptor)
@@ -83,16 +90,12 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_writes.fileno(), warn_on_full_buffer=False)
     lifelines: dict[int, socket.socket] = {}
-    is_warm = False
     with selectors.DefaultSelector() as selector:
         selector.register(orders, selectors.EVENT_READ, "order")
         selector.register(wake_reads, selectors.EVENT_READ, "child")
-        while True:
-            for key, _ in selector.select():
+        while (events := selector.select(IDLE_S)) or lifelines:
+            for key, _ in events:
                 if key.data == "order":
-                    if not is_warm:
-                        _warm_up()
-                        is_warm = True
                     if (runner := _obey(orders)) is not None:
                         pid, lifeline = runner
                         lifelines[pid] = lifeline
@@ -106,18 +109,25 @@ def main(descriptor: int) -> None:
                     selector.unregister(key.fileobj)
 
 
-def _warm_up() -> None:
-    """Import what nearly every model needs, and let forks share the pages for good."""
-    for name in PRELOAD:
+def _import(names: tuple[str, ...]) -> None:
+    """Import what an order needs and no order needed before, and let forks share the pages for good."""
+    if all(name in sys.modules for name in names):
+        return
+    gc.disable()  # imports make only objects that stay
+    for name in names:
         importlib.import_module(name)
-    importlib.import_module("sandbox.replicas.runtimes.pyfunc").quiet()
+    if PRELOAD is names:
+        importlib.import_module("sandbox.replicas.runtimes.pyfunc").quiet()
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _obey(orders: socket.socket) -> tuple[int, socket.socket] | None:
     """Fork the runner that the next order asks for; its process id and our end of its lifeline."""
     raw, descriptors, _, _ = socket.recv_fds(orders, LARGEST_ORDER_BYTES, _DESCRIPTORS)
+    order = json.loads(raw)
+    _import(JOBS.get(order.get("job"), PRELOAD))
     if len(descriptors) != _DESCRIPTORS:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -125,7 +135,7 @@ def _obey(orders: socket.socket) -> tuple[int, socket.socket] | None:
     reads, writes, output, lifeline = descriptors
     pid = os.fork()
     if pid == 0:
-        _become_child(json.loads(raw), reads, writes, output)
+        _become_child(order, reads, writes, output)
     for descriptor in (reads, writes, output):
         os.close(descriptor)
     return pid, socket.socket(fileno=lifeline)
@@ -135,7 +145,6 @@ def _become_child(order: dict[str, Any], reads: int, writes: int, output: int) -
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    os.nice(_NICE)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # when the machine runs out of memory, a model goes first
     try:
@@ -144,6 +153,7 @@ def _become_child(order: dict[str, Any], reads: int, writes: int, output: int) -
         else:
             from sandbox.replicas.pyfunc_runner import run
 
+            os.nice(_NICE)
             run(order, reads, writes, output)
     finally:
         os._exit(1)
@@ -155,8 +165,8 @@ def _run_job(order: dict[str, Any], *standard: int) -> None:
 
     for number, descriptor in enumerate(standard):
         os.dup2(descriptor, number)
-    job = importlib.import_module(JOBS[JOBS.index(order["job"])])
-    child.run_job(job, order["settings"], child.take_output())
+    if order["job"] in JOBS:
+        child.run_job(importlib.import_module(order["job"]), order["settings"], child.take_output())
 
 
 def _reap(lifelines: dict[int, socket.socket], selector: selectors.BaseSelector) -> None:

@@ -1,6 +1,7 @@
 """A data directory of its own for each test, and models logged as a learner logs them."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,44 @@ import pytest
 from mlflow.models import infer_signature
 
 from sandbox.builds.operations import BuiltModel, build_model
+from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.runtimes.onnx import OnnxRuntime
+from tests.stack import wait_for
 
 LogModel = Callable[..., Path]
 
 TRUSTED = ["numpy.dtype", "sklearn.tree._tree.Tree", "builtins.object"]
 """What MLflow asks a learner to name for a skops file; a build does not read it."""
+
+
+@pytest.fixture(scope="session")
+def run_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:  # the address of a socket must be short
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def node(run_dir: Path) -> Iterator[PyfuncService]:
+    """What a node of this machine offers to builds: a process that has done their imports."""
+    service = PyfuncService.open(run_dir / "pyfunc-tests.sock")
+    service.keep_zygote()
+    wait_for(lambda: service._zygote, 10, "the zygote was not started")
+    yield service
+    service.close()
+
+
+@pytest.fixture(autouse=True)
+def warm(node: PyfuncService, run_dir: Path, settings: Any) -> PyfuncService:
+    """Builds find the node."""
+    settings.RUN_DIR = run_dir
+    return node
+
+
+@pytest.fixture
+def data_dir(data_dir: Path, run_dir: Path, settings: Any) -> Path:
+    """As elsewhere, but for the node."""
+    settings.RUN_DIR = run_dir
+    return data_dir
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from sandbox.builds import operations
 from sandbox.builds.operations import BuiltModel, build_model
 from sandbox.builds.signature import METADATA_KEY, Signature
 from sandbox.replicas.runtimes.onnx import OnnxRuntime
@@ -286,24 +284,18 @@ def test_a_model_that_fails_on_its_own_signature_is_told_so(log_model: LogModel,
     assert built.runtime == "pyfunc"
 
 
-def test_a_build_can_be_started_ahead(log_model: LogModel, tmp_path: Path) -> None:
+def test_a_warm_process_builds_the_same_as_a_fresh_one(log_model: LogModel, tmp_path: Path, settings: Any) -> None:
     table = numbers(rows=40)
-    model = LinearRegression().fit(table, table["f0"])
-    operations.warm_up()
-    spare = operations._spares[os.getpid()]
-    operations.warm_up()
-    assert operations._spares == {os.getpid(): spare}
-    first = build_model(log_model(model, table), into=tmp_path / "store")
-    assert not spare.is_running
-    second = build_model(log_model(model, table), into=tmp_path / "store")
-    assert first.signature == second.signature
-
-
-def test_a_spare_that_died_is_replaced(log_model: LogModel, tmp_path: Path) -> None:
-    table = numbers(rows=40)
-    operations.warm_up()
-    operations._spares[os.getpid()].close()
-    assert build_model(log_model(LinearRegression().fit(table, table["f0"]), table), into=tmp_path / "store").path.is_file()
+    model = log_model(LinearRegression().fit(table, table["f0"]), table)
+    warm = build_model(model, into=tmp_path / "store")
+    settings.RUN_DIR = tmp_path / "nobody"
+    fresh = build_model(model, into=tmp_path / "store")
+    assert (warm.signature, warm.outputs) == (fresh.signature, fresh.outputs)
+    assert (
+        warm.log.splitlines()[:-3] == fresh.log.splitlines()[:-3]
+    )  # then come times and the SHA-256, which names in the file change
+    rows = [table.to_numpy()[:5]]
+    assert OnnxRuntime(warm.path.read_bytes()).predict(rows) == OnnxRuntime(fresh.path.read_bytes()).predict(rows)
 
 
 def test_a_network_is_served_as_it_is_where_torch_is_installed(tmp_path: Path) -> None:

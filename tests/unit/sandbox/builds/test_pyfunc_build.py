@@ -5,7 +5,6 @@ import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,28 +27,6 @@ from sandbox.jail.limits import MIB
 from sandbox.replicas.pyfunc_service import PyfuncService
 from tests.pyfunc_models import save
 from tests.stack import wait_for
-
-
-@pytest.fixture(scope="module")
-def run_dir() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:  # the address of a socket must be short
-        yield Path(folder)
-
-
-@pytest.fixture(scope="module")
-def node(run_dir: Path) -> Iterator[PyfuncService]:
-    """What a node of this machine offers to builds: a process that has MLflow imported."""
-    service = PyfuncService.open(run_dir / "pyfunc-tests.sock")
-    service.keep_zygote()
-    wait_for(lambda: service._zygote, 10, "the zygote was not started")
-    yield service
-    service.close()
-
-
-@pytest.fixture
-def warm(data_dir: Path, node: PyfuncService, run_dir: Path, settings: Any) -> PyfuncService:
-    settings.RUN_DIR = run_dir
-    return node
 
 
 def with_first_line(folder: Path, line: str) -> Path:
@@ -76,7 +53,6 @@ def test_an_order_without_descriptors_does_the_imports(warm: PyfuncService, run_
     wait_for(lambda: int(process.read_text().split()[1]) * 4096 > 100 * MIB, 60, "MLflow was not imported")
 
 
-@pytest.mark.usefixtures("warm")
 def test_it_works(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": [40.0, 50.0]})
     folder = save("poisoned", tmp_path / "model", input_example=frame)
@@ -93,7 +69,6 @@ def test_it_works(tmp_path: Path) -> None:
     assert store.is_intact(built.path, built.sha256)
 
 
-@pytest.mark.usefixtures("warm")
 def test_an_estimator_of_ones_own_is_served_as_it_is(tmp_path: Path, log_model: Any) -> None:
     import cloudpickle
 
@@ -112,7 +87,6 @@ def test_an_estimator_of_ones_own_is_served_as_it_is(tmp_path: Path, log_model: 
     assert built.signature["flavors"] == ["python_function", "sklearn"]
 
 
-@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize(
     ("requirements", "sentence"),
     [
@@ -131,7 +105,6 @@ def test_what_is_missing_is_named(tmp_path: Path, requirements: str, sentence: s
     assert sentence in caught.value.log
 
 
-@pytest.mark.usefixtures("warm")
 def test_a_model_that_needs_its_environment_is_left_to_its_replica(tmp_path: Path) -> None:
     folder = with_first_line(save("poisoned", tmp_path / "model"), "import os; os.environ['API_KEY']")
     built = build_model(folder, into=tmp_path / "store")
@@ -139,7 +112,6 @@ def test_a_model_that_needs_its_environment_is_left_to_its_replica(tmp_path: Pat
     assert "API_KEY" in built.log
 
 
-@pytest.mark.usefixtures("warm")
 def test_a_model_that_hangs_while_it_loads_ends_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pyfunc_build, "TRIAL_LIMITS", replace(pyfunc_build.TRIAL_LIMITS, wall_s=1.0))
     folder = with_first_line(save("poisoned", tmp_path / "model"), "import time; time.sleep(600)")
