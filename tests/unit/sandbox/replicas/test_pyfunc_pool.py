@@ -17,7 +17,7 @@ from sandbox import service_logs
 from sandbox.builds import store
 from sandbox.builds.pyfunc_package import pack
 from sandbox.jail.limits import GIB
-from sandbox.replicas import node, pyfunc_worker, worker
+from sandbox.replicas import node, pyfunc_worker, replica
 from sandbox.replicas.messages import PYFUNC_PLACES, ReplicaSpec
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import Environment, Order, Pool
@@ -30,7 +30,7 @@ SECRET = 's3cret-"quoted"-value'
 PATIENCE_S = 60.0
 
 
-class Replica(worker.Replica):
+class Replica(replica.Replica):
     """A real replica that does not end the test's process when it would end its own."""
 
     def give_up(self) -> NoReturn:
@@ -185,7 +185,7 @@ def test_temporary_files_work(caller: Caller) -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_three_deaths_give_the_entity_up(caller: Caller) -> None:
-    for _ in range(worker.CRASHES_ALLOWED):
+    for _ in range(replica.CRASHES_ALLOWED):
         assert caller(LEAVE)[0] == 500
     assert caller.pool.replica.given_up == "The model's process exited with status 9, 3 times within 5 minutes."
 
