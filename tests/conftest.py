@@ -1,5 +1,6 @@
 """People, the running site, and which tests run together."""
 
+import gc
 import shutil
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +13,10 @@ from tests.stack import Stack
 
 if TYPE_CHECKING:
     from sandbox.models import User
+
+gc.set_threshold(
+    50_000, 20, 100
+)  # the modules and tests that are loaded here stay: looking through them all over again finds nothing
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,6 +33,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs Chromium; run with --browser-tests"))
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker("stack")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # what is frozen is not freed at the end, and some libraries count that as a leak, aloud
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import mlflow
 import pytest
-import skops.io
 from django.conf import settings
 from sklearn.metrics import accuracy_score
 
@@ -18,6 +17,8 @@ from sandbox.registry.training import RECIPES, split
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.directory)
 def test_the_model_is_as_good_as_its_card_says(example: Example) -> None:
+    import skops.io  # it loads all of scikit-learn: not while tests are collected, in each process
+
     recipe = next(r for r in RECIPES if r.directory == example.directory)
     table = TABLES[recipe.table]()
     _, held_out = split(table)
