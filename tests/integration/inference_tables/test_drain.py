@@ -258,7 +258,12 @@ def test_a_deleted_table_is_made_again(redis_client: redis.Redis, drain_all: Dra
     assert [row["databricks_request_id"] for row in rows_in(tmp_path)] == ["r2"]
 
 
-def test_upkeep_keeps_every_row_and_what_was_applied(redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path) -> None:
+def test_upkeep_keeps_every_row_and_what_was_applied(
+    redis_client: redis.Redis, drain_all: DrainAll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in earnest, with a tenth of the files."""
+    monkeypatch.setattr(delta, "MAX_SMALL_FILES", 20)
+    monkeypatch.setattr(delta, "CHECKPOINT_EVERY_VERSIONS", 10)
     path = tmp_path / "ws1/main/default/churn_payload"
     table = delta.CaptureTable.open(path)
     due = 0
