@@ -15,7 +15,7 @@ from django.conf import settings
 from django.shortcuts import resolve_url
 from django.urls import reverse
 
-from sandbox.asgi_io import Receive, Scope, Send, query_of, read_body, send_bytes, send_error
+from sandbox.asgi_io import Receive, Scope, Send, query_of, read_body, send_bytes, send_error, send_json
 from sandbox.authentication import SIGNED_IN
 from sandbox.errors import ApiError, EndpointNotFound, PermissionDenied, Unauthenticated
 from sandbox.files.answers import send_file
@@ -32,6 +32,8 @@ ROOT = "/sandbox/mlflow/"
 LINKS = "/ml/"
 """Where MLflow's client says that a run can be seen (`/ml/experiments/1/runs/…`)."""
 _AJAX = "ajax-api/"
+_GATEWAY = _AJAX + "2.0/mlflow/gateway-proxy"
+"""The table of runs shows an error unless a gateway answers, be it one without endpoints as that of MLflow's own server."""
 _STATIC = "static-files/"
 _GRAPHQL_LIMIT_BYTES = 1024 * 1024
 _FILES = re.compile(
@@ -64,7 +66,7 @@ class MlflowUi:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if path.startswith(LINKS):
-            await _redirect(send, f"{ROOT}#/{quote(path.removeprefix(LINKS))}")
+            await _redirect(send, f"{ROOT}#/{quote(_page_of(path.removeprefix(LINKS)))}")
             return
         below = path.removeprefix(ROOT)
         if below.startswith(_STATIC) and scope["method"] in {"GET", "HEAD"}:
@@ -97,6 +99,8 @@ class MlflowUi:
             await self._ensure(who)
             headers = {WORKSPACE_HEADER: mlflow_workspace(who.workspace_id), "Accept-Encoding": "identity"}
             await self._proxy.send_on(Forwarded("GET", f"/{below}?{urlencode(query)}", None, headers), send, _as_download)
+        elif below == _GATEWAY and scope["method"] == "GET":
+            await send_json(send, 200, {"endpoints": []})
         elif below == "model-versions/get-artifact" and scope["method"] == "GET":
             asked = dict(query)
             path = f"/Models/{asked.get('name', '').replace('.', '/')}/{asked.get('version', '')}/{asked.get('path', '')}"
@@ -113,6 +117,11 @@ class MlflowUi:
     async def _ensure(self, who: Who) -> None:
         """The workspace is known to MLflow."""
         await asyncio.to_thread(self._proxy.store.ensure_workspace, who.workspace_id)
+
+
+def _page_of(link: str) -> str:
+    """Of an experiment the table of its runs: MLflow 3.17 would open a page about traces."""
+    return f"{link}/runs" if re.fullmatch(r"experiments/[^/]+", link) else link
 
 
 def _check_origin(scope: Scope) -> None:

@@ -197,8 +197,9 @@ def test_the_pages_are_for_who_is_signed_in(stack: Stack, browser_of: Any) -> No
     scripts = re.findall(r'<script[^>]* src="([^"]+)"', page.text)
     assert len(scripts) == 2
     assert [httpx.get(httpx.URL(f"{stack.url}/sandbox/mlflow/").join(each)).status_code for each in scripts] == [200, 200]
-    link = httpx.get(f"{stack.url}/ml/experiments/1/runs/2")
-    assert link.headers["location"] == "/sandbox/mlflow/#/experiments/1/runs/2"
+    links = {"experiments/1/runs/2": "experiments/1/runs/2", "experiments/1": "experiments/1/runs", "experiments": "experiments"}
+    led_to = {link: httpx.get(f"{stack.url}/ml/{link}").headers["location"] for link in links}
+    assert led_to == {link: f"/sandbox/mlflow/#/{page}" for link, page in links.items()}
 
 
 def test_the_pages_show_the_own_workspace(browser_of: Any, logged: Any) -> None:
@@ -207,6 +208,8 @@ def test_the_pages_show_the_own_workspace(browser_of: Any, logged: Any) -> None:
     run = f"{ajax}runs/get?run_id={logged['run_id']}"
     assert learner.get(run).json()["run"]["info"]["experiment_id"] == logged["experiment_id"]
     assert instructor.get(run).json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+    gateway = f"{ajax}gateway-proxy?gateway_path=api/2.0/endpoints/"
+    assert (learner.get(gateway).json(), learner.post(gateway, json={}).status_code) == ({"endpoints": []}, 403)
     models = [model["name"] for model in learner.get(f"{ajax}registered-models/search").json()["registered_models"]]
     assert "main.default.logged_by_host" in models
     assert (
