@@ -74,6 +74,8 @@ def test_answers_are_those_of_the_onnx_form(model: Any, classes: list[Any], meth
     assert [value for row in rows for value in compiled.predict([row.reshape(1, -1)])] == expected
     compiled._run = _must_not_run
     assert compiled.predict([rows]) == expected
+    for count in range(FEW_ROWS + 1, 3 * FEW_ROWS):  # whole groups of rows side by side, and others
+        assert compiled.predict([rows[:count]]) == expected[:count]
     assert len({json.dumps(each) for each in expected}) > 1
     with pytest.raises(AssertionError):
         compiled.predict([rows[:FEW_ROWS]])
