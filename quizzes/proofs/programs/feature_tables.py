@@ -43,6 +43,8 @@ SYNCS: Mapping[str, Mapping[str, Any]] = {
     "continuous": {"run_continuously": {}},
 }
 """Ways in which an online copy follows its table, as the API spells them."""
+OLDER, YOUNGER = "_online", "_online_2"
+"""Ends of the names of copies: that of the only or first one, and that of the second."""
 
 
 def publish_online(
@@ -54,10 +56,10 @@ def publish_online(
     """
     with own_schema(client) as schema:
         _set_up(Scene(client, "none"), setup, schema)
-        made = _copy(client, source.replace("{s}", schema), keys, sync, timeseries)
+        made = _copy(client, source.replace("{s}", schema), OLDER, keys, sync, timeseries)
         facts = answer_facts(made)
         if made.status == 200:
-            facts |= _when_filled(client, f"{source.replace('{s}', schema)}_online")
+            facts |= _when_filled(client, f"{source.replace('{s}', schema)}{OLDER}")
     return Observation(facts, client.exchanges)
 
 
@@ -70,12 +72,15 @@ def serve_looked_up(
     changes: Sequence[Statement] = (),
     sync_again: bool = False,
     environment: Mapping[str, str] | None = None,
+    younger_copies: bool = False,
 ) -> Observation:
     """Serve a model that answers with the columns it is given, and look them up as `spec` says.
 
     `setup`: statements; `tables`: table to its key columns, each gets an online copy; `spec`: as feature_spec.json;
     `calls`: name to the body of a call, or to `{body, headers}`; `changes`: statements between deployment and calls, after which
-    the copies are brought up to date when `sync_again`; `environment`: variables of the served entity.
+    the copies are brought up to date when `sync_again`; `environment`: variables of the served entity;
+    `younger_copies`: each table gets a second copy after its first, only the second is brought up to date, and `calls` are
+    made once more after another deployment, named `<name>_again`.
     `{s}` is a schema that exists for this run.
     Facts: `deployment.ready`, `deployment.update`, `deployment.message`; of each call `<name>.status`, `.error_code`, `.message`,
     `.rows` (what the model was given), and each column of its first row.
@@ -85,15 +90,21 @@ def serve_looked_up(
         # first, because the site imports what the model needs as soon as it knows of it
         model = _register(client, f"{schema}.seen", json.dumps(spec).replace("{s}", schema), left)
         _set_up(scene, setup, schema)
-        _publish(client, {name.replace("{s}", schema): keys for name, keys in tables.items()})
+        copies = [OLDER, YOUNGER] if younger_copies else [OLDER]
+        for copy in copies:
+            _publish(client, {name.replace("{s}", schema): keys for name, keys in tables.items()}, copy)
         _deploy(scene, model, environment or {})
         for step in changes:
             run_statement(scene, step, {"s": schema})
         if sync_again:
             for name in tables:
-                _sync(client, f"{name.replace('{s}', schema)}_online")
+                _sync(client, f"{name.replace('{s}', schema)}{copies[-1]}")
         for label, body in calls.items():
             _ask(scene, label, body)
+        if younger_copies:
+            _deploy(scene, model, environment or {}, again=True)
+            for label, body in calls.items():
+                _ask(scene, f"{label}_again", body)
     return Observation(scene.facts, client.exchanges, scene.rows)
 
 
@@ -105,21 +116,21 @@ def _set_up(scene: Scene, setup: Sequence[str], schema: str) -> None:
         run_statement(scene, statement, {"s": schema})
 
 
-def _copy(client: ProofClient, source: str, keys: Sequence[str], sync: str, timeseries: str = "") -> Exchange:
+def _copy(client: ProofClient, source: str, copy: str, keys: Sequence[str], sync: str, timeseries: str = "") -> Exchange:
     spec = {"source_table_full_name": source, "primary_key_columns": list(keys), **SYNCS[sync]}
     if timeseries:
         spec["timeseries_key"] = timeseries
-    return client.http("POST", "/api/2.0/online-tables", {"name": f"{source}_online", "spec": spec})
+    return client.http("POST", "/api/2.0/online-tables", {"name": f"{source}{copy}", "spec": spec})
 
 
-def _publish(client: ProofClient, tables: Mapping[str, Sequence[str]]) -> None:
+def _publish(client: ProofClient, tables: Mapping[str, Sequence[str]], copy: str) -> None:
     with client.unrecorded():
         for name, keys in tables.items():
-            made = _copy(client, name, keys, "triggered")
+            made = _copy(client, name, copy, keys, "triggered")
             if made.status != 200:
                 raise ProofCouldNotRun(f"The online copy of this proof was refused: {made.response_body[:300]}")
         for name in tables:
-            _when_filled(client, f"{name}_online")
+            _when_filled(client, f"{name}{copy}")
 
 
 def _when_filled(client: ProofClient, online: str) -> dict[str, Any]:
@@ -192,8 +203,8 @@ def _signature(spec: Mapping[str, Any]) -> dict[str, str]:
     return {"inputs": json.dumps(inputs), "outputs": json.dumps([{"type": "string"}])}
 
 
-def _deploy(scene: Scene, model: str, environment: Mapping[str, str]) -> None:
-    """Create the endpoint and wait until its deployment has come to an end, good or bad."""
+def _deploy(scene: Scene, model: str, environment: Mapping[str, str], again: bool = False) -> None:
+    """Create the endpoint, or deploy its config `again`, and wait until its deployment has come to an end, good or bad."""
     entity = {
         "name": "seen",
         "entity_name": model,
@@ -201,7 +212,8 @@ def _deploy(scene: Scene, model: str, environment: Mapping[str, str]) -> None:
         "workload_size": "Small",
         "scale_to_zero_enabled": False,
     }
-    made = scene.client.create(scene.name, {"served_entities": [{**entity, "environment_vars": dict(environment)}]})
+    send = scene.client.update if again else scene.client.create
+    made = send(scene.name, {"served_entities": [{**entity, "environment_vars": dict(environment)}]})
     if made.exception:
         raise ProofCouldNotRun(f"The endpoint of this proof was refused: {scene.client.exchanges[-1].response_body}")
     deadline = time.monotonic() + DEPLOY_TIMEOUT_S
