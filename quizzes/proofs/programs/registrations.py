@@ -1,12 +1,13 @@
-"""A program that registers the files of a logged model, as the run left them, in both registries."""
+"""Programs that register: the files of a logged model in both registries, and a version under the name of another model."""
 
 from collections.abc import Collection
 from typing import Any
 
 from quizzes.proofs.client import ProofClient, ProofCouldNotRun
-from quizzes.proofs.facts import parsed
+from quizzes.proofs.facts import answer_facts, parsed
 from quizzes.proofs.observation import Observation
 from quizzes.proofs.programs.catalog_statements import own_schema, run_statement
+from quizzes.proofs.programs.model_registry import own_model, registry_get
 from quizzes.proofs.programs.program import Program
 from quizzes.proofs.scenes.scene import Scene
 
@@ -40,6 +41,37 @@ def register_logged(client: ProofClient, has: Collection[str] = ()) -> Observati
         finally:
             scene.tidy()
     return Observation(scene.facts, client.exchanges, scene.rows)
+
+
+def bring_version(client: ProofClient, way: str) -> Observation:
+    """Try to bring version 1 of a model to another registered model, in another schema, that has no version yet.
+
+    way: `copy` (what the client's copy_model_version registers), `alias`, `stage` or `rename`.
+    Facts: status, error_code and message of the call; `here` and `there`, the versions of both models afterwards.
+    """
+    scene = Scene(client, "none")
+    with own_schema(client) as schema, own_model(client, 1) as name:
+        there = f"{schema}.fraud"
+        try:
+            with client.unrecorded():
+                _make(scene, there)
+            calls = {
+                "copy": ("model-versions/create", {"name": there, "source": f"models:/{name}/1"}),
+                "alias": ("registered-models/alias", {"name": there, "alias": "Champion", "version": f"models:/{name}/1"}),
+                "stage": ("model-versions/transition-stage", {"name": name, "version": "1", "stage": "Production"}),
+                "rename": ("registered-models/rename", {"name": name, "new_name": there}),
+            }
+            call, body = calls[way]
+            asked = client.http("POST", f"{MLFLOW}/{call}", body)
+            facts = {**answer_facts(asked), "here": _versions(client, name), "there": _versions(client, there)}
+        finally:
+            scene.tidy()
+    return Observation(facts, client.exchanges)
+
+
+def _versions(client: ProofClient, name: str) -> list[str]:
+    found = parsed(registry_get(client, "model-versions/search", filter=f"name='{name}'")) or {}
+    return sorted(str(version["version"]) for version in found.get("model_versions", []))
 
 
 def _logged(scene: Scene, experiment: str, has: Collection[str]) -> dict[str, str]:
@@ -76,4 +108,7 @@ def _report(scene: Scene, label: str, call: str, body: dict[str, str]) -> None:
     scene.rows.append({"registered": label, **facts})
 
 
-PROGRAMS: dict[str, Program] = {"register_logged": Program(register_logged, needs_models=False)}
+PROGRAMS: dict[str, Program] = {
+    "register_logged": Program(register_logged, needs_models=False),
+    "bring_version": Program(bring_version, needs_models=True),
+}
