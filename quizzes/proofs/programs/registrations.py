@@ -14,14 +14,17 @@ from quizzes.proofs.scenes.scene import Scene
 MLFLOW = "/api/2.0/mlflow"
 FLAVOR = {"flavors": {"python_function": {"loader_module": "mlflow.sklearn", "python_version": "3.11.7"}}}
 SIGNATURE = {"inputs": '[{"type": "double", "name": "a"}]', "outputs": '[{"type": "double"}]'}
+KEY = "sk-of-the-provider"
 FEATURE_TABLE = "CREATE TABLE {s}.features (id BIGINT NOT NULL, a DOUBLE, PRIMARY KEY (id))"
 
 
 def register_logged(client: ProofClient, has: Collection[str] = ()) -> Observation:
     """Log a model with nothing but its flavour and what it `has`, then register it by a name of one part and one of three.
 
-    has: any of `signature`, `requirements` (a file beside it), `alias` (set on the version before it is there), `feature_table`.
-    Facts: status, error_code and message of `workspace`, `catalog` and, where it is set, `alias`.
+    has: any of `signature`, `requirements` and `key` (files beside it), `alias` (set on the version before it is there),
+    `feature_table`.
+    Facts: status, error_code and message of `workspace`, `catalog` and, where it is set, `alias`; with `key`, `file.status` and
+    `file.shows_key` of a download of that file from the catalog's version.
     """
     scene = Scene(client, "none")
     with own_schema(client) as schema:
@@ -38,6 +41,9 @@ def register_logged(client: ProofClient, has: Collection[str] = ()) -> Observati
                 _report(scene, "alias", "registered-models/alias", alias)
             _report(scene, "workspace", "model-versions/create", {"name": workspace, **source})
             _report(scene, "catalog", "model-versions/create", {"name": catalog, **source})
+            if "key" in has:
+                file = client.http("GET", f"/api/2.0/fs/files/Models/{catalog.replace('.', '/')}/1/key.txt")
+                scene.report({"as": "file"}, status=file.status, shows_key=KEY in file.response_body)
         finally:
             scene.tidy()
     return Observation(scene.facts, client.exchanges, scene.rows)
@@ -85,6 +91,8 @@ def _logged(scene: Scene, experiment: str, has: Collection[str]) -> dict[str, st
     scene.client.http("PUT", f"{files}/MLmodel", mlmodel)
     if "requirements" in has:
         scene.client.http("PUT", f"{files}/requirements.txt", text="scikit-learn\n")
+    if "key" in has:
+        scene.client.http("PUT", f"{files}/key.txt", text=KEY)
     return {"source": folder, "run_id": run["run_id"]}
 
 
