@@ -1,4 +1,4 @@
-"""The model both sides serve: a random forest of 100 trees over 20 numbers, and the rows it is asked about."""
+"""The model both sides serve (a random forest of 100 trees over 20 numbers), a heavy one, and the rows they are asked about."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 
 TREES, FEATURES, ROWS = 100, 20, 500
 
@@ -22,6 +23,11 @@ def forest(seed: int) -> RandomForestClassifier:
     """A forest of its own for each seed; they disagree on some rows, which tells who answered."""
     features, classes = table()
     return RandomForestClassifier(TREES, max_depth=10, random_state=seed, n_jobs=1).fit(features, classes)
+
+
+def neighbours() -> KNeighborsClassifier:
+    """Compares each row with all 2,000 of the table: computing it costs many times what its request costs on the way."""
+    return KNeighborsClassifier(5, algorithm="brute").fit(*table())
 
 
 def write_requests(path: Path, versions: list[Any], rows_per_request: int = 1) -> None:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 FRESH_MODELS = 3
 MANY_ROWS = 100
-MANY_ROWS_CONCURRENCY = (16,)
+MANY_ROWS_CONCURRENCY = (16, 64)
 
 
 def main() -> None:
@@ -125,7 +125,7 @@ def _proving_ground(models: list[Any], scratch: Path, timing: driving.Timing) ->
         print(f"    cold start {cold_ms} ms")
         neighbours = _with_neighbours(site, url, one, timing)
         print("    a heavy model on one node, then on two, each pinned to a core")
-        nodes = two_nodes.measure(site, models, scratch, timing)
+        nodes = two_nodes.measure(site, str(len(models) + 1), scratch, timing)
     with ours.site() as site:
         print("    the catalog")
         objects = catalog.measure(site)

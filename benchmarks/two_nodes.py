@@ -11,17 +11,18 @@ ROWS_PER_REQUEST = 500
 CONCURRENCY = (16,)
 
 
-def measure(at: ours.Site, models: list[Any], scratch: Path, timing: driving.Timing) -> dict[str, Any]:
-    """requests/s with both replicas on the first node, then with one replica on each."""
-    requests = scratch / "heavy.json"
-    forests.write_requests(requests, models[:1], ROWS_PER_REQUEST)
+def measure(at: ours.Site, version: str, scratch: Path, timing: driving.Timing) -> dict[str, Any]:
+    """requests/s of the heavy model, the next `version`, with both replicas on the first node, then with one replica on each."""
+    requests, heavy = scratch / "heavy.json", forests.neighbours()
+    forests.write_requests(requests, [heavy], ROWS_PER_REQUEST)
+    ours.register([heavy])
     _pin(_node_pid(at), 0)
-    ours.deploy(at, "one-node", ["1"], size="Medium")
+    ours.deploy(at, "one-node", [version], size="Medium")
     one = driving.drive(ours.url(at, "one-node"), requests, timing, token=at.token, concurrencies=CONCURRENCY)
     at.workspace.serving_endpoints.delete("one-node")
     with SecondNode(at.stack, "node-2") as second:
         _pin(second.pid, 1)
-        ours.deploy(at, "two-nodes", ["1"], size="Medium")
+        ours.deploy(at, "two-nodes", [version], size="Medium")
         two = driving.drive(ours.url(at, "two-nodes"), requests, timing, token=at.token, concurrencies=CONCURRENCY)
     return {"one": one["16"], "two": two["16"], "rows": ROWS_PER_REQUEST}
 
