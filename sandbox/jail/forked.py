@@ -59,14 +59,14 @@ class ForkedProcess:
 
     def poll(self) -> int | None:
         """The exit code as Popen tells it, None while the job runs."""
-        if self.returncode is None and select.select([self._lifeline], [], [], 0)[0]:
+        if self.returncode is None and self._has_ended(0):
             self._read_status()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """As `poll`, when the job has ended. Raises TimeoutError."""
         if self.returncode is None:
-            if not select.select([self._lifeline], [], [], timeout)[0]:
+            if not self._has_ended(timeout):
                 raise TimeoutError("the job has not ended")
             self._read_status()
         assert self.returncode is not None
@@ -76,6 +76,11 @@ class ForkedProcess:
         """Have the parent kill the job."""
         with contextlib.suppress(OSError):
             self._lifeline.shutdown(socket.SHUT_WR)
+
+    def _has_ended(self, timeout_s: float | None) -> bool:
+        ended = select.poll()  # select.select takes no descriptor above 1,023
+        ended.register(self._lifeline, select.POLLIN)
+        return bool(ended.poll(None if timeout_s is None else timeout_s * 1000))
 
     def _read_status(self) -> None:
         raw = self._lifeline.recv(STATUS.size)
