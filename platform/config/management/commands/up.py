@@ -51,6 +51,16 @@ class Command(BaseCommand):
         self._is_interrupted = True
         raise KeyboardInterrupt
 
+    def _note(self, *_: Any) -> None:
+        """While supervisord begins, before its own handler: its logger prints an exception that is raised within and goes on."""
+        self._is_interrupted = True
+
+    def _running(self, watch: Watch) -> None:
+        """supervisord has its handler now; what came before goes to it."""
+        watch.start()
+        if self._is_interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+
     def _step(self, number: int, title: str) -> None:
         if self._is_interrupted:
             raise KeyboardInterrupt
@@ -74,8 +84,9 @@ class Command(BaseCommand):
         os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
         config_file = _write_config()
         watch = Watch(_reachable(settings.HOST), settings.PORT, lambda: _announce(new_people))
+        signal.signal(signal.SIGINT, self._note)
         try:
-            supervise(config_file, say, on_running=watch.start, on_stopping=lambda: _stopping(watch))
+            supervise(config_file, say, on_running=lambda: self._running(watch), on_stopping=lambda: _stopping(watch))
         finally:
             end_orphans()
         say("Stopped.")
