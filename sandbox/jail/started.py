@@ -12,24 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sandbox.jail import child
+from sandbox.jail.environment import ENVIRONMENT
 from sandbox.jail.paths import MACHINE_DESCRIPTION, PACKAGE_DIR, SYSTEM_LIBRARIES, interpreter_paths, is_code_world_readable
 
 Tier = Literal["T1", "T2", "none"]
 """T1: with namespaces (bubblewrap), T2: without."""
-_ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "HOME": "/nonexistent",
-    "LANG": "C.UTF-8",
-    "TZ": "UTC",
-    # a thread would escape the filter, and a job may not use more than one processor anyway
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    # ONNX Runtime starts an uploader thread on import, keeps a device number on disk and reports to its maker
-    "ORT_DISABLE_TELEMETRY": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
 _NOBODY = 65534
 
 
@@ -52,7 +39,7 @@ def start(job: str, settings: dict[str, Any], in_tier: Tier) -> StartedProcess:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_ENVIRONMENT,
+        env=ENVIRONMENT,
         cwd="/",
         start_new_session=True,
         user=_NOBODY if as_nobody else None,

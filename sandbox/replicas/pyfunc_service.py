@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.jail.environment import ENVIRONMENT
 from sandbox.replicas import pyfunc_zygote
 from sandbox.replicas.pyfunc_folders import ModelFolders, open_root
 
@@ -50,7 +51,7 @@ class PyfuncService:
         while not self._is_closed.is_set():
             self._zygote = subprocess.Popen(
                 pyfunc_zygote.command(descriptor),
-                env=pyfunc_zygote.environment(),
+                env=ENVIRONMENT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 pass_fds=[descriptor],

@@ -53,30 +53,11 @@ _PR_SET_PDEATHSIG = 1
 _DESCRIPTORS = 4
 _NICE = 5
 """A runner that spins takes a third of the processor from whoever answers other endpoints, not a half."""
-_ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "HOME": "/nonexistent",
-    "LANG": "C.UTF-8",
-    "TZ": "UTC",
-    # the zygote must have one thread to be forked from, and a runner is one of several on its machine
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "ORT_DISABLE_TELEMETRY": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-}
 
 
 def command(descriptor: int) -> list[str]:
     """The command line that starts this program."""
     return [sys.executable, "-I", str(Path(__file__).resolve()), str(descriptor)]
-
-
-def environment() -> dict[str, str]:
-    """All that the program sees of its surroundings."""
-    return dict(_ENVIRONMENT)
 
 
 def main(descriptor: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sandbox.jail.environment import ENVIRONMENT
 from sandbox.jail.errors import JailRefused
 from sandbox.jail.landlock import landlock_version
 from sandbox.sql import channel, zygote
@@ -36,7 +37,7 @@ class Zygote:
         while True:
             process = subprocess.Popen(
                 zygote.command(descriptor),
-                env=zygote.environment(),
+                env=ENVIRONMENT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 pass_fds=[descriptor],

@@ -27,27 +27,11 @@ _DESCRIPTORS = 2
 _PR_SET_PDEATHSIG = 1
 _NICE = 5
 """A statement that computes takes a third of a processor from whoever answers requests, not a half."""
-_ENVIRONMENT = {
-    "PATH": "/usr/bin:/bin",
-    "HOME": "/nonexistent",
-    "LANG": "C.UTF-8",
-    "TZ": "UTC",
-    # the zygote must have one thread to be forked from
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-}
 
 
 def command(descriptor: int) -> list[str]:
     """The command line that starts this program."""
     return [sys.executable, "-I", str(Path(__file__).resolve()), str(descriptor)]
-
-
-def environment() -> dict[str, str]:
-    """All that the program sees of its surroundings."""
-    return dict(_ENVIRONMENT)
 
 
 def main(descriptor: int) -> None:
