@@ -12,8 +12,8 @@ LATENCY_BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Requests of one served entity over some time, and how long they took."""
+class Totals:
+    """Counts of one served entity that only add up, as an OpenMetrics counter wants them (anew when Redis is emptied)."""
 
     requests: int = 0
     """Answered requests; those in hand are not among them."""
@@ -27,12 +27,18 @@ class Counts:
     """Answered 5xx."""
     latency_sum_ms: float = 0.0
     """Round trips inside the gateway added up: from the whole body to the answer."""
+    latency_counts: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS_MS) + 1)
+    """Requests by class of LATENCY_BOUNDS_MS; not cumulative over the classes."""
+
+
+@dataclass(frozen=True)
+class Counts(Totals):
+    """Requests of one served entity over some time, and how long they took."""
+
     peak_concurrent: int = 0
     """The most requests in hand at the same time, waiting ones included (added up over gateways)."""
     peak_waiting: int = 0
     """The most requests that waited for a replica at the same time (added up over gateways)."""
-    latency_counts: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS_MS) + 1)
-    """Requests by class of LATENCY_BOUNDS_MS; not cumulative."""
 
     @property
     def mean_latency_ms(self) -> float:
@@ -116,20 +122,6 @@ class Sample:
     def memory_bytes(self) -> float | None:
         """Averaged over the replicas; None without one."""
         return sum(u.memory_bytes for u in self.usage) / len(self.usage) if self.usage else None
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Cumulative counts of one served entity, as an OpenMetrics counter wants them (they start anew when Redis is emptied)."""
-
-    requests: int = 0
-    ok: int = 0
-    client_errors: int = 0
-    refused: int = 0
-    server_errors: int = 0
-    latency_sum_ms: float = 0.0
-    latency_counts: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS_MS) + 1)
-    """By class of LATENCY_BOUNDS_MS; not cumulative over the classes."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ sending a bucket twice counts nothing twice.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -30,7 +31,7 @@ KEPT_S = 30 * 24 * 3600
 LOAD_FRESH_S = 4.0
 """A gateway reports the load each second; an older record is of one that has died."""
 ACTIVE_KEY = "metrics:active"
-TOTALS = ("requests", "ok", "client_errors", "refused", "server_errors", "latency_sum_ms")
+TOTALS = tuple(each.name for each in fields(Totals) if each.name in SCALARS)
 
 
 # --- reading -----------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ class BoundedHeads(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(LingeringTransport(transport, self.loop, self._may_send_more))  # type: ignore[arg-type]
+        super().connection_made(LingeringTransport(transport, self.loop, self._may_send_more))  # type: ignore[arg-type]  # by its methods
         self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._end_late)
 
     def data_received(self, data: bytes) -> None:

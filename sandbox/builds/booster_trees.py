@@ -1,4 +1,8 @@
-"""What the boosters of XGBoost and LightGBM consist of: their trees, and what is done with the trees' sums. Runs in the jail."""
+"""What the boosters of XGBoost and LightGBM consist of: their trees, and what is done with the trees' sums. Runs in the jail.
+
+NotImplementedError says, as scikit-learn's converters do, that a model has no exact ONNX form: `sandbox.builds.convert` writes
+the sentence into the build's log and goes on as with any form that is not close enough.
+"""
 
 import importlib
 import json

@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
-import uvicorn
 
 from config import http_protocol
-from config.http_protocol import MAX_HEAD_BYTES, BoundedHeads
+from config.http_protocol import MAX_HEAD_BYTES
 from sandbox.asgi_io import WHOLE_ANSWER
+from tests.unit.config.web_server import serving
 
 HELLO = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n"
 
@@ -23,14 +23,8 @@ async def _app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
-    app: Any = getattr(request, "param", _app)
-    config = uvicorn.Config(app, port=0, http=BoundedHeads, lifespan="off", log_config=None, limit_concurrency=4)
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    yield server.servers[0].sockets[0].getsockname()[1]
-    await server.shutdown()
+    async with serving(getattr(request, "param", _app), limit_concurrency=4) as found:
+        yield found
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-import uvicorn
 
 from config import lingering
-from config.http_protocol import MAX_HEAD_BYTES, BoundedHeads
+from config.http_protocol import MAX_HEAD_BYTES
 from sandbox.asgi_io import WHOLE_ANSWER
+from tests.unit.config.web_server import serving
 
 MEGABYTE = b" " * 1024 * 1024
 BODY = 8 * MEGABYTE
@@ -30,13 +30,8 @@ async def _refuse(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    config = uvicorn.Config(_refuse, port=0, http=BoundedHeads, lifespan="off", log_config=None, timeout_keep_alive=1)
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    yield server.servers[0].sockets[0].getsockname()[1]
-    await server.shutdown()
+    async with serving(_refuse, timeout_keep_alive=1) as found:
+        yield found
 
 
 def connect(port: int) -> socket.socket:
