@@ -1,15 +1,29 @@
 """HTTP to the MLflow server on its UNIX socket: one workspace at a time, errors as the site's own."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 
 from sandbox.errors import ApiError, ResourceDoesNotExist, TemporarilyUnavailable
+from sandbox.registry.artifact_paths import workspace_folder
 
 WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 STARTING = "The model registry is starting or restarting. Try again in a few seconds."
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_CODES = {
+    400: "INVALID_PARAMETER_VALUE",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    405: "BAD_REQUEST",
+    413: "REQUEST_TOO_LARGE",
+    422: "INVALID_PARAMETER_VALUE",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+"""For answers that name no code."""
+_SCOPE = re.compile(f"{workspace_folder('ws-')}[0-9a-f]+/")
+"""What the proxy puts before an artifact's path, and its caller never wrote."""
 
 
 class MlflowError(ApiError):
@@ -78,14 +92,25 @@ class MlflowHttp:
 
 def raise_for_answer(response: httpx.Response) -> None:
     """Raise what an error answer of the MLflow server stands for."""
-    if not response.is_error:
-        return
+    if response.is_error:
+        raise error_of(response.status_code, response.content)
+
+
+def error_of(status: int, content: bytes) -> ApiError:
+    """The error of an answer, with a code that clients know and a sentence.
+
+    Most of MLflow's calls answer `{"error_code", "message"}`; those on files `{"detail"}`, as FastAPI does;
+    what fails in Flask answers a page.
+    """
     try:
-        body = response.json()
-    except ValueError:
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
         body = None
     facts = body if isinstance(body, dict) else {}
-    message = str(facts.get("message") or f"The model registry answered {response.status_code}.")
-    if facts.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
-        raise ResourceDoesNotExist(message)
-    raise MlflowError(response.status_code, str(facts.get("error_code", "INTERNAL_ERROR")), message)
+    detail = facts.get("detail")
+    message = str(facts.get("message") or (detail if isinstance(detail, str) else f"The model registry answered {status}."))
+    message = _SCOPE.sub("", message, count=1)  # one: more were asked for
+    error_code = str(facts.get("error_code") or _CODES.get(status, "INTERNAL_ERROR"))
+    if error_code == "RESOURCE_DOES_NOT_EXIST":
+        return ResourceDoesNotExist(message)
+    return MlflowError(status, error_code, message)

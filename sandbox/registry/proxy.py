@@ -32,7 +32,7 @@ from sandbox.registry import credentials, mlflow_store, version_downloads
 from sandbox.registry.artifact_paths import scoped_path
 from sandbox.registry.artifact_uris import as_dbfs, is_databricks_client
 from sandbox.registry.body_rules import checked_body, checked_query
-from sandbox.registry.mlflow_http import STARTING, WORKSPACE_HEADER
+from sandbox.registry.mlflow_http import STARTING, WORKSPACE_HEADER, error_of
 from sandbox.registry.routes import ARTIFACTS, NEWER, Kind, Route, find_page_route, find_route
 
 Authenticate = Callable[[bytes], Awaitable[LiveToken | None]]
@@ -129,6 +129,8 @@ class RegistryProxy:
         built = self._client.build_request(request.method, request.url, content=request.content, headers=request.headers)
         try:
             response = await self._client.send(built, stream=True)
+            if response.is_error:
+                raise error_of(response.status_code, await response.aread())
         except httpx.TransportError as error:
             raise TemporarilyUnavailable(STARTING) from error
         try:

@@ -75,6 +75,21 @@ def test_the_server_s_own_errors_pass(registry: Registry) -> None:
     assert "987654321" in answer.json()["message"]
 
 
+def test_a_folder_asked_for_as_a_file_is_explained(registry: Registry) -> None:
+    with registry.client("ada-token") as ada:
+        assert ada.put(f"{FILES}/folder/file", content=b"x").status_code == 200
+        answer = ada.get(f"{FILES}/folder")
+    message = "Artifact path refers to a directory, not a file: 'folder'"
+    assert (answer.status_code, answer.json()) == (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message})
+
+
+def test_a_missing_file_is_named_as_it_was_asked_for(registry: Registry) -> None:
+    with registry.client("ada-token") as ada:
+        answer = ada.get(f"{FILES}/none/such")
+    message = "No such artifact: 'none/such'"
+    assert (answer.status_code, answer.json()) == (404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": message})
+
+
 def test_a_file_over_the_limit_is_413_and_leaves_nothing(registry: Registry, settings: LazySettings) -> None:
     settings.ARTIFACT_BODY_LIMIT_BYTES = 1000
     with registry.client("ada-token") as ada:
