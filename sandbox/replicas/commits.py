@@ -22,7 +22,7 @@ COMMIT_KNOWN_S = 60
 
 
 class Commits:
-    """The replica's own connection for bodies and answers; `fetch` and `commit` may be called from several threads.
+    """The replica's own connections for bodies and answers, one each; `fetch` and `commit` may be called from several threads.
 
     redis-py's pipeline costs more than writing and reading the transaction does (a third of a replica's time, measured), so the
     packed commands are sent as one piece. So does its client around a GET.
@@ -30,16 +30,15 @@ class Commits:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._connection: Any = client.connection_pool.make_connection()
-        self._lock = threading.Lock()
+        self._reading = _Connection(client)
+        self._writing = _Connection(client)
 
     def fetch(self, key: str) -> bytes | None:
         """What a gateway has stored there; None when Redis has lost it. Waits while Redis restarts. Raises redis.RedisError."""
         give_up_s = time.monotonic() + RETRY_S
         while True:
             try:
-                with self._lock:
-                    found: bytes | None = self._last_reply([("GET", key)])
+                found: bytes | None = self._reading.last_reply([("GET", key)])
                 return found
             except redis.RedisError as error:
                 _wait_for_redis(f"reading {key}", error, give_up_s)
@@ -53,8 +52,7 @@ class Commits:
         while True:
             try:
                 if first or not self._client.exists(key):
-                    with self._lock:
-                        self._transact(commands)
+                    self._transact(commands)
                 return
             except redis.RedisError as error:
                 # whether EXEC took effect is unknown: the commit key tells
@@ -63,20 +61,31 @@ class Commits:
 
     def _transact(self, commands: list[tuple[Any, ...]]) -> None:
         """Carry out the commands, of which the last is EXEC. Raises redis.RedisError."""
-        for each in self._last_reply(commands):
+        for each in self._writing.last_reply(commands):
             if isinstance(each, redis.RedisError):
                 raise each
 
-    def _last_reply(self, commands: list[tuple[Any, ...]]) -> Any:
+
+class _Connection:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._connection: Any = client.connection_pool.make_connection()
+        self._lock = threading.Lock()
+
+    def last_reply(self, commands: list[tuple[Any, ...]]) -> Any:
         """Send the commands in one piece and read every reply. Raises redis.RedisError."""
         connection = self._connection
-        try:
-            connection.send_packed_command([b"".join(chain.from_iterable(connection.pack_command(*each) for each in commands))])
-            for _ in commands:
-                reply = connection.read_response()
-        except BaseException:
-            connection.disconnect()  # what is still to be read must not be taken for the next one's
-            raise
+        with self._lock:
+            try:
+                connection.send_packed_command(
+                    [b"".join(chain.from_iterable(connection.pack_command(*each) for each in commands))]
+                )
+                for _ in commands:
+                    reply = connection.read_response()
+            except BaseException:
+                connection.disconnect()  # what is still to be read must not be taken for the next one's
+                raise
         return reply
 
 

@@ -83,6 +83,11 @@ class Replica:
                 if not request.is_answered:
                     request.answer = failed("REPLICA_FAILED", type(error).__name__)
 
+    def read_ahead(self, requests: list[Pending]) -> None:
+        """Begin with a message while the one before is computed; in `answer` all goes on as if this had not been."""
+        if self.spec.runtime == "onnx" and self.lookups is None and self.task is not None:
+            self.task.read_ahead(request for request in requests if not request.is_answered)
+
     def look_up(self, lookups: Lookups, requests: list[Pending]) -> None:
         """Complete the requests; those of a feature spec are answered then."""
         started = time.perf_counter()

@@ -78,6 +78,8 @@ class Pending:
     execution_ms: float = 0.0
     _answer: RequestAnswer | None = None
     payload: dict[str, Any] = field(default_factory=dict)
+    matrix: Any = None
+    """The rows as numbers, where they were read ahead."""
     is_lenient: bool = False
     """The body was JSON only as Python reads it, with bare NaN or Infinity."""
     is_raw: bool = False

@@ -6,29 +6,27 @@ exactly as MLflow's scoring server reads it (`sandbox.replicas.scoring`). So thi
 what it can show to mean the same to both.
 """
 
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from sandbox.builds.signature import InputField, Signature
+from sandbox.builds.signature import Signature
+from sandbox.replicas.columns import LIMITS, Array, OtherWay, Row, column_of, packed, tensor_of
 from sandbox.replicas.frames import RawBody, encode_arrays, encode_body
 from sandbox.replicas.predictions import dumped, shaped
 from sandbox.replicas.requests import INPUT_KEYS, InputError, Pending, RequestAnswer, failed
 from sandbox.replicas.scoring.limits import LARGEST_FLOAT32
 
-Array = np.ndarray[Any, Any]
-Row = Sequence[Any]
+Table = Array | Sequence[Row]
+"""One request's rows: in the model's own type, or as they came."""
 
 _CHAT_KEYS = ("messages", "prompt", "input")
-_LIMITS = {"long": 2.0**63, "integer": 2.0**31}
-_NUMBERS = {int, float, bool}
-_NUMBERS_AND_GAPS = {int, float, bool, type(None)}
-_BEYOND_INT64 = 2.0**63
+LARGE_BODY_CHARACTERS = 4096
+"""A few dozen rows: smaller ones are read faster together."""
 UNREADABLE = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 """What Python may raise while a body of unforeseen shape is taken apart."""
 
@@ -40,10 +38,6 @@ class NotTogetherError(Exception):
         super().__init__()
         self.together = together
         self.alone = alone
-
-
-class _OtherWay(Exception):
-    """The body is not in the plain form."""
 
 
 @dataclass
@@ -94,19 +88,19 @@ class TabularTask:
 
     def batch(self, requests: list[Pending]) -> Batch:
         """Read every request. Raises NotTogetherError when some have to be asked alone."""
-        plain: list[tuple[Pending, list[Row]]] = []
+        plain: list[tuple[Pending, Table]] = []
         alone: list[Pending] = []
         for request in requests:
             try:
-                plain.append((request, self._rows(request)))
-            except (_OtherWay, InputError, *UNREADABLE):
+                plain.append((request, self._rows(request) if request.matrix is None else request.matrix))
+            except (OtherWay, InputError, *UNREADABLE):
                 alone.append(request)
         if not alone:
             try:
-                arrays = self._arrays([row for _, rows in plain for row in rows])
-                return Batch(requests, [len(rows) for _, rows in plain], encode_arrays(arrays))
-            except (_OtherWay, *UNREADABLE):
-                alone = [request for request, rows in plain if len(plain) == 1 or not self._is_readable(rows)]
+                arrays = self._together([table for _, table in plain])
+                return Batch(requests, [len(table) for _, table in plain], encode_arrays(arrays))
+            except (OtherWay, *UNREADABLE):
+                alone = [request for request, table in plain if len(plain) == 1 or not self._is_readable(table)]
         if len(requests) == 1:
             return _raw(requests[0])
         if not alone:
@@ -114,29 +108,48 @@ class TabularTask:
         apart = {id(request) for request in alone}
         raise NotTogetherError([request for request in requests if id(request) not in apart], alone)
 
-    def _is_readable(self, rows: list[Row]) -> bool:
+    def read_ahead(self, requests: Iterable[Pending]) -> None:
+        """Read large bodies before their turn, each by itself: its values are gone from memory when the next is read.
+
+        What is wrong with a body is found, and answered, when its turn has come.
+        """
+        if not self._is_matrix or self.is_tensor:
+            return
+        for request in requests:
+            if len(request.body) >= LARGE_BODY_CHARACTERS:
+                with suppress(OtherWay, InputError, *UNREADABLE):
+                    request.matrix = self._arrays(self._rows(request))[0]
+                request.payload = {}
+
+    def _together(self, tables: list[Table]) -> list[Array]:
+        """One array for each model input, of all the tables. Raises OtherWay, and UNREADABLE for strange bodies."""
+        if not any(isinstance(table, np.ndarray) for table in tables):
+            return self._arrays([row for rows in tables for row in rows])
+        return [np.concatenate([table if isinstance(table, np.ndarray) else self._arrays(table)[0] for table in tables])]
+
+    def _is_readable(self, table: Table) -> bool:
         try:
-            self._arrays(rows)
-        except (_OtherWay, *UNREADABLE):
+            self._together([table])
+        except (OtherWay, *UNREADABLE):
             return False
         return True
 
     def _rows(self, request: Pending) -> list[Row]:
-        """The body's rows, each in the signature's order of columns. Raises _OtherWay, and UNREADABLE for strange bodies."""
+        """The body's rows, each in the signature's order of columns. Raises OtherWay, and UNREADABLE for strange bodies."""
         if request.content_type != "application/json":
-            raise _OtherWay
+            raise OtherWay
         payload = request.read()
         if not self.is_plain or request.is_lenient:
-            raise _OtherWay
+            raise OtherWay
         forms = [key for key in payload if key in INPUT_KEYS]
         if len(forms) != 1 or any(key in payload for key in _CHAT_KEYS):
-            raise _OtherWay
+            raise OtherWay
         if "params" in payload and self.signature.params is not None:
-            raise _OtherWay
+            raise OtherWay
         form, data = forms[0], payload[forms[0]]
         rows = self._tensor_rows(form, data) if self.is_tensor else self._table_rows(form, data)
         if not rows:
-            raise _OtherWay
+            raise OtherWay
         return rows
 
     def _table_rows(self, form: str, data: Any) -> list[Row]:
@@ -146,71 +159,71 @@ class TabularTask:
             return self._split_rows(data)
         if isinstance(data, dict):
             if form == "instances" or set(data) != self._name_set:
-                raise _OtherWay
+                raise OtherWay
             columns = [data[name] for name in self.names]
             if not all(type(column) is list for column in columns):
-                raise _OtherWay
+                raise OtherWay
             return list(zip(*columns, strict=True))
         if form == "inputs" or any(len(record) != self.width for record in data):
-            raise _OtherWay
+            raise OtherWay
         return list(map(self._row, data))
 
     def _split_rows(self, split: Any) -> list[Row]:
         columns, data = split["columns"], split["data"]
         if len(split) != 2 and (len(split) != 3 or not _is_plain_index(split["index"], len(data))):
-            raise _OtherWay
+            raise OtherWay
         if columns == self.names:
             places = None
         else:
             at = {name: place for place, name in enumerate(columns)}
             if len(at) != len(columns):
-                raise _OtherWay
+                raise OtherWay
             places = [at[name] for name in self.names]
         if not all(type(row) is list and len(row) == len(columns) for row in data):
-            raise _OtherWay
+            raise OtherWay
         rows: list[Row] = data
         return rows if places is None else [[row[place] for place in places] for row in rows]
 
     def _tensor_rows(self, form: str, data: Any) -> list[Row]:
         if form not in {"inputs", "instances"}:
-            raise _OtherWay
+            raise OtherWay
         if isinstance(data, dict):
             if set(data) != self._name_set or form == "instances":
-                raise _OtherWay
+                raise OtherWay
             return list(zip(*(data[name] for name in self.names), strict=True))
         if type(data) is not list or self.width != 1:
-            raise _OtherWay
+            raise OtherWay
         return [(row,) for row in data]
 
-    def _arrays(self, rows: list[Row]) -> list[Array]:
-        """One array for each model input: the whole matrix, or one for each column or tensor. Raises _OtherWay."""
+    def _arrays(self, rows: Sequence[Row]) -> list[Array]:
+        """One array for each model input: the whole matrix, or one for each column or tensor. Raises OtherWay."""
         if self.is_tensor:
-            arrays = [_tensor([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
+            arrays = [tensor_of([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
         elif self._is_matrix:
             arrays = [self._matrix(rows)]
         elif self.signature.layout == "matrix":
-            columns = [_column([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
+            columns = [column_of([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
             arrays = [np.column_stack(columns).astype(object if self.signature.dtype == "str" else self.signature.dtype)]
         else:
             arrays = [
-                _column([row[place] for row in rows], each).reshape((-1, *each.shape[1:]) if each.shape else (-1, 1))
+                column_of([row[place] for row in rows], each).reshape((-1, *each.shape[1:]) if each.shape else (-1, 1))
                 for place, each in enumerate(self.inputs)
             ]
         if self._checks_size and any(array.dtype.kind == "f" and (np.abs(array) > LARGEST_FLOAT32).any() for array in arrays):
-            raise _OtherWay
+            raise OtherWay
         return arrays
 
-    def _matrix(self, rows: list[Row]) -> Array:
+    def _matrix(self, rows: Sequence[Row]) -> Array:
         """Columns of numbers as one matrix; those that it cannot read at once it reads one by one."""
-        matrix = _packed(rows, self.width)
+        matrix = packed(rows, self.width)
         if matrix is None:
-            columns = [_column([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
+            columns = [column_of([row[place] for row in rows], each) for place, each in enumerate(self.inputs)]
             return np.column_stack(columns).astype(self.signature.dtype)
         for kind, places in self._blocks.items():
             part = matrix[:, places]
-            if kind in _LIMITS:
-                if (np.abs(part) >= _LIMITS[kind]).any():
-                    raise _OtherWay
+            if kind in LIMITS:
+                if (np.abs(part) >= LIMITS[kind]).any():
+                    raise OtherWay
                 part = np.trunc(part)
             else:
                 part = part != 0 if kind == "boolean" else part.astype(np.float32)
@@ -236,63 +249,3 @@ def _raw(request: Pending) -> Batch:
 
 def _is_plain_index(index: Any, rows: int) -> bool:
     return type(index) is list and len(index) == rows and all(type(each) in {int, str} for each in index)
-
-
-def _packed(rows: list[Row], width: int) -> Array | None:
-    """Rows of numbers as doubles, in half the time of `np.array`, which looks at every value twice; None for anything else."""
-    matrix: Array = np.empty((len(rows), width))
-    try:
-        struct.pack_into(f"{matrix.size}d", matrix.data, 0, *chain.from_iterable(rows))
-    except (struct.error, OverflowError):  # another number of values, or one that is no number
-        return None
-    return None if (np.abs(matrix) >= _BEYOND_INT64).any() else matrix
-
-
-def _column(values: list[Any], each: InputField) -> Array:
-    """One column in the model's type. Raises _OtherWay for anything whose cast is not plain."""
-    kinds = set(map(type, values))
-    if each.dtype == "str":
-        if kinds != {str} or ("unknown" in each.refuses and not set(values) <= set(each.known)):
-            raise _OtherWay
-        return np.array(values, dtype=object)
-    column = _numbers(values, kinds, each)
-    if "unknown" in each.refuses and not set(column.tolist()) <= set(each.known):
-        raise _OtherWay
-    return column.astype(each.dtype, copy=False)
-
-
-def _numbers(values: list[Any], kinds: set[type], each: InputField) -> Array:
-    """The values after the signature's own cast."""
-    if kinds <= _NUMBERS:
-        column = np.array(values)
-    elif each.type in {"double", "float"} and kinds <= _NUMBERS_AND_GAPS and "missing" not in each.refuses:
-        column = np.array(values, dtype=np.float64)
-    else:
-        raise _OtherWay
-    if column.dtype.kind not in "ifb" or each.type == "datetime":
-        raise _OtherWay
-    if each.type in _LIMITS:
-        if column.dtype.kind == "f" and (np.abs(column) >= _LIMITS[each.type]).any():
-            raise _OtherWay
-        whole = column.astype(np.int64)
-        if each.type == "integer" and ((whole >= 2**31) | (whole < -(2**31))).any():
-            raise _OtherWay
-        return whole
-    if each.type == "boolean":
-        return column.astype(np.bool_)
-    return column.astype(np.float32) if each.type == "float" else column
-
-
-def _tensor(values: list[Any], each: InputField) -> Array:
-    """A tensor of numbers in the signature's shape and then in the model's type. Raises _OtherWay."""
-    tensor = np.array(values)
-    if each.dtype == "str" or tensor.dtype.kind not in "ifb" or tensor.ndim != len(each.shape):
-        raise _OtherWay
-    if any(wanted not in {-1, length} for wanted, length in zip(each.shape[1:], tensor.shape[1:], strict=True)):
-        raise _OtherWay
-    logged = np.dtype(each.type)
-    if logged.kind in "iu" and (tensor.dtype.kind == "f" or logged.itemsize < 8 or logged.kind == "u"):
-        limits = np.iinfo(logged)
-        if ((tensor < limits.min) | (tensor >= limits.max)).any():
-            raise _OtherWay
-    return tensor.astype(logged, copy=False).astype(each.dtype, copy=False)

@@ -1,5 +1,6 @@
 """The process of a replica: a Celery worker with its own queue, and the jailed runner that holds its one model."""
 
+import gc
 import logging
 import os
 import sys
@@ -19,11 +20,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from sandbox import service_logs
+from sandbox.replicas.ahead import Ahead
 from sandbox.replicas.embeddings import EmbeddingsTask
 from sandbox.replicas.frames import RunnerTimeoutError
 from sandbox.replicas.messages import REPLICA_PREDICT, ReplicaSpec, replica_queue
 from sandbox.replicas.output import OutputPump
-from sandbox.replicas.predict_message import read_predict
+from sandbox.replicas.predict_message import PredictMessage, read_predict
 from sandbox.replicas.pyfunc_service import PyfuncService
 from sandbox.replicas.pyfunc_worker import DRAIN_S, Order, open_pool
 from sandbox.replicas.replica import Replica, report_failure, start_runner
@@ -34,12 +36,15 @@ from sandbox.replicas.worker_app import REDIS_URL, app, at_once, read_predict_me
 
 logger = logging.getLogger(__name__)
 ANNOUNCE_ATTEMPTS = 100
+YOUNG_OBJECTS = 10_000
+"""So many new objects start a collection. At the usual 700 every message of many rows started several, which found nothing."""
 TASKS: dict[str, Any] = {"onnx": TabularTask, "embedding": EmbeddingsTask}
 """How each runtime reads bodies and writes answers."""
 
 
 def serve(spec: ReplicaSpec, replica_id: str, node: str, pyfunc: PyfuncService | None = None) -> None:
     """Run this process as a replica until it is told to stop; never returns."""
+    gc.set_threshold(YOUNG_OBJECTS)
     # no retries of redis-py's own: a transaction sent twice would log its requests twice
     connection = redis.Redis.from_url(REDIS_URL, socket_timeout=10, socket_connect_timeout=5, retry=Retry(NoBackoff(), 0))
     try:
@@ -123,16 +128,27 @@ def _register(replica: Replica) -> None:
         replica.device = description.get("device", "cpu")
 
     _announce_when(replica, load)
+    ahead = Ahead()
+    worker_shutdown.connect(lambda **_: ahead.finish(DRAIN_S), weak=False)
 
     @app.task(name=REPLICA_PREDICT, Strategy=at_once)
     def predict(message: bytes) -> None:
-        now_s = time.time()
         received = read_predict(message, replica.commits.fetch)
-        # what is past its deadline has been answered (and logged) by the gateway already
-        pending = Pending.all_of(received)
-        if all(request.deadline_s < now_s for request in pending):
-            return
-        replica.answer(pending)
-        replica.commit(received.reply_list, received.message_id, pending)
-        if replica.given_up:
-            replica.give_up()
+        requests = Pending.all_of(received)
+        work = partial(_answer, replica, received, requests)
+        if received.key:
+            replica.read_ahead(requests)
+            ahead.hand_on(work)
+        else:
+            ahead.do(work)
+
+
+def _answer(replica: Replica, received: PredictMessage, requests: list[Pending]) -> None:
+    now_s = time.time()
+    # what is past its deadline has been answered (and logged) by the gateway already
+    if all(request.deadline_s < now_s for request in requests):
+        return
+    replica.answer(requests)
+    replica.commit(received.reply_list, received.message_id, requests)
+    if replica.given_up:
+        replica.give_up()

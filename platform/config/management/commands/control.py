@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from config.celery_app import app
 from config.control_worker import equip
 from config.processes import die_with_parent
+from sandbox.freed_memory import keep_freed_memory
 
 THREADS = 8
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         die_with_parent()
+        keep_freed_memory()
         equip(app)
         worker = app.Worker(
             hostname=host_format(default_nodename("control@%h")),

@@ -52,7 +52,7 @@ def arguments(socket: Path, directory: Path) -> list[str]:
         "appendfsync": "everysec",
         # messages and captures pass through the log and are gone soon: under load it was rewritten every other second, by a child
         # that compressed them (a tenth of all processor time, measured)
-        "auto-aof-rewrite-min-size": "256mb",
+        "auto-aof-rewrite-min-size": "512mb",
         "rdbcompression": "no",
         "save": "",
         "maxmemory-policy": "noeviction",

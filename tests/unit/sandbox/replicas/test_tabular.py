@@ -173,6 +173,37 @@ def test_requests_on_both_ways_are_told_apart() -> None:
     assert orjson.loads(other.answer.body) == {"predictions": ["Yes"]}
 
 
+def many(rows: int, **changed: Any) -> dict[str, Any]:
+    return {"dataframe_records": [{"a": n, "b": n / 3, "c": None if n % 5 else 1e300, **changed} for n in range(rows)]}
+
+
+def test_bodies_that_are_read_ahead_give_the_same_arrays() -> None:
+    bodies = [many(300), many(2), {**many(200), "client_request_id": "mine"}, many(300, a=True)]
+    task = TabularTask({"signature": NUMBERS})
+    ahead = [pending(body) for body in bodies]
+    task.read_ahead(ahead)
+    assert [request.matrix is not None for request in ahead] == [True, False, True, True]
+    batch = task.batch(ahead)
+    assert batch.counts == [300, 2, 200, 300]
+    np.testing.assert_array_equal(decode_arrays(b"".join(batch.parts))[0], arrays(NUMBERS, *bodies)[0])
+    assert [request.client_request_id for request in ahead] == [None, None, "mine", None]
+
+
+def test_what_is_wrong_with_a_body_that_is_read_ahead_is_found_in_its_turn() -> None:
+    bodies: list[Any] = [many(300), many(300, a="x"), "{" * 5_000, json.dumps(many(300, b=float("nan")))]
+    task = TabularTask({"signature": NUMBERS})
+    told = []
+    for is_ahead in (False, True):
+        requests = [pending(body) for body in bodies]
+        if is_ahead:
+            task.read_ahead(requests)
+        for together in (requests, requests[:2]):
+            with pytest.raises(NotTogetherError) as parts:
+                task.batch(together)
+            told.append([[requests.index(request) for request in part] for part in (parts.value.together, parts.value.alone)])
+    assert told == [[[0, 1], [2, 3]], [[0], [1]]] * 2
+
+
 def test_a_whole_answer_is_passed_on() -> None:
     task = TabularTask({"signature": NUMBERS})
     request = pending("{")
