@@ -17,12 +17,14 @@ def content_type(scope: dict[str, Any]) -> str:
     return ""
 
 
-def body_text(body: bytes, kind: str) -> str:
-    """The body as text; base64 for Parquet, which is none. Raises BadRequest for bytes that are no UTF-8."""
+def body_text(body: bytes, kind: str) -> bytes:
+    """The body as UTF-8 text; base64 for Parquet, which is none. Raises BadRequest for bytes that are no UTF-8."""
     if kind.startswith(PARQUET):
-        return base64.b64encode(body).decode()
+        return base64.b64encode(body)
     try:
-        return body.decode()
+        if not body.isascii():
+            body.decode()
+        return body
     except UnicodeDecodeError as error:
         form = "UTF-8 encoded string" if kind else "JSON formatted string"
         raise BadRequest(f"Invalid input. Ensure that input is a valid {form}. Error: '{error!r}'") from None

@@ -263,7 +263,7 @@ class Gateway:
             "t": request.received_s,
             "status": answer.status,
             "ms": 0.0,
-            "req": request.body,
+            "req": request.body.decode(),
             "resp": answer.body.decode(),
             "entity": entity.entity_id,
             "who": request.requester,

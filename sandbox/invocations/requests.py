@@ -26,7 +26,8 @@ class Request:
     """One invocation on its way; `record` is what capture needs besides the answer."""
 
     request_id: str
-    body: str
+    body: bytes
+    """UTF-8 text."""
     workspace_id: str
     table: str
     requester: str

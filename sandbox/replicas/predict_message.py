@@ -34,7 +34,7 @@ class PredictMessage:
     reply_list: str
     message_id: str
     requests: list[list[Any]]
-    """Each as `Request.wire()` gave it."""
+    """Each as `Request.wire()` gave it, with its body as text."""
     spans: list[tuple[int, int]]
     """Where each request's body stands below `key`."""
     key: str = ""
@@ -45,9 +45,8 @@ class PredictMessage:
 
 def predict_commands(queue: str, reply_list: str, message_id: str, requests: list[list[Any]], label: str) -> list[Command]:
     """The Redis commands that send a message, in order. `requests`: each as `Request.wire()` gives it; the lists are changed."""
-    bodies = []
-    for request in requests:
-        bodies.append(body := request[_BODY].encode())
+    bodies: list[bytes] = [request[_BODY] for request in requests]
+    for request, body in zip(requests, bodies, strict=True):
         request[_BODY] = len(body)
     is_apart = sum(map(len, bodies)) >= APART_FROM_BYTES and any(request[_TABLE] for request in requests)
     key = bodies_key(reply_list, message_id) if is_apart else ""

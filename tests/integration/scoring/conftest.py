@@ -93,7 +93,7 @@ def ours(logged_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ask:
 
 def _asked(runtime: OnnxRuntime, body: bytes, kind: str) -> Answer:
     task = TabularTask(json.loads(json.dumps(runtime.describe())))
-    request = Pending("id", body_text(body, kind), "w1", "t", "ann", 0.0, 0.0, kind)
+    request = Pending("id", body_text(body, kind).decode(), "w1", "t", "ann", 0.0, 0.0, kind)
     batch = task.batch([request])
     sent = decode_request(b"".join(batch.parts))
     values = list(answer(runtime, sent.content, sent.content_type)) if isinstance(sent, RawBody) else runtime.predict(sent)

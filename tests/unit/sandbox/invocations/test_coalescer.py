@@ -62,7 +62,7 @@ class Harness:
 def request(name: str, timeout_s: float = 60.0) -> Request:
     now = time.time()
     future = asyncio.get_running_loop().create_future()
-    return Request(name, f'{{"name":"{name}"}}', "w1", "main.default.t", "ann", now, now + timeout_s, future)
+    return Request(name, f'{{"name":"{name}"}}'.encode(), "w1", "main.default.t", "ann", now, now + timeout_s, future)
 
 
 async def ready(harness: Harness, *replicas: live.LiveReplica) -> Coalescer:
@@ -125,7 +125,7 @@ async def test_so_do_large_ones() -> None:
     coalescer = await ready(harness, replica("r1"))
     size = SECOND_MESSAGE_BYTES // 4
     for i in range(9):
-        await arrive(coalescer, replace(request(str(i)), body="x" * size))
+        await arrive(coalescer, replace(request(str(i)), body=b"x" * size))
     assert [len(requests) for _, _, requests in harness.sent] == [1, 4]
     assert len(harness.sent) == IN_FLIGHT_PER_REPLICA
 
@@ -284,7 +284,7 @@ async def test_beyond_the_queue_limit_the_answer_is_429() -> None:
 async def test_large_bodies_may_not_fill_the_memory() -> None:
     harness = Harness()
     coalescer = await ready(harness)
-    body = "x" * 16_000_000
+    body = b"x" * 16_000_000
     items = [request(str(i)) for i in range(20)]
     for item in items:
         item.body = body

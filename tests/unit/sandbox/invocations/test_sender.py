@@ -87,7 +87,7 @@ async def test_the_requests_of_a_lost_message_are_refused_and_the_place_is_free_
     coalescer = Coalescer(live.LiveEntity("e1", "churn-1", "onnx", "m", "1"), wires, None)
     coalescer.replicas = {"r1": live.LiveReplica("r1", "replica.r1", "node-1", 1)}
     first, second = (
-        Request(name, "{}", "w1", "", "ann", time.time(), time.time() + 60, asyncio.get_running_loop().create_future())
+        Request(name, b"{}", "w1", "", "ann", time.time(), time.time() + 60, asyncio.get_running_loop().create_future())
         for name in ("a", "b")
     )
     coalescer.submit(first)

@@ -1,6 +1,5 @@
 """The message from a gateway to a replica: kombu reads it as Celery's, and every request comes out as it went in."""
 
-import copy
 from typing import Any
 
 import orjson
@@ -26,7 +25,8 @@ def _read_by_kombu(message: bytes) -> Any:
 
 
 def _commands(requests: list[list[Any]]) -> list[Any]:
-    return predict_commands("replica.r1", "reply:1", "e1.7", copy.deepcopy(requests), "churn-1")
+    sent = [[request[0], request[1].encode(), *request[2:]] for request in requests]
+    return predict_commands("replica.r1", "reply:1", "e1.7", sent, "churn-1")
 
 
 def _nothing(key: str) -> None:
