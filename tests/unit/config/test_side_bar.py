@@ -25,6 +25,7 @@ def test_a_role_sees_its_groups(role: str, wanted: list[str]) -> None:
         ("/sandbox/serving/churn/overview/", ["Serving"]),
         ("/", ["Home"]),
         ("/items/7/", ["Practice"]),
+        ("/password/", []),
     ],
 )
 def test_the_longest_address_marks_the_link(path: str, wanted: list[str]) -> None:
