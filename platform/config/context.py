@@ -65,7 +65,7 @@ def side_bar(role: str, path: str) -> tuple[Group, ...]:
     urls = {name: reverse(name) for _, _, links in SIDE_BAR for _, _, name in links}
     if path.startswith(PRACTICE):
         path = urls["study"]
-    here = max((url for url in urls.values() if path == url or url != "/" and path.startswith(url)), key=len, default="")
+    here = max((url for url in urls.values() if path == url or (url != "/" and path.startswith(url))), key=len, default="")
     return tuple(
         Group(label, tuple(Link(text, icon, urls[name], urls[name] == here) for text, icon, name in links))
         for label, roles, links in SIDE_BAR
