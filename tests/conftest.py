@@ -10,6 +10,7 @@ import httpx
 import pytest
 from django.core.servers.basehttp import WSGIRequestHandler
 
+from tests.outcomes import Outcomes
 from tests.stack import Stack
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ gc.set_threshold(
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--browser-tests", action="store_true", help="also run the tests that drive a real Chromium")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Outcomes(config))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """Reads the next message while the one before is computed: a second thread of a replica, for messages with large bodies."""
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -29,12 +30,16 @@ class Ahead:
             work()
 
     def hand_on(self, work: Callable[[], None]) -> None:
-        """Have it done; returns as soon as what was handed on before is done. What it raises is logged."""
-        self._is_free.acquire()
+        """Have it done; returns as soon as what was handed on before is done. What it raises is logged.
+
+        Raises RuntimeError when the system has no thread left; nothing is handed on then.
+        """
         if self._thread is None:
             sys.setswitchinterval(SWITCH_S)
-            self._thread = threading.Thread(target=self._run, daemon=True, name="ahead")
-            self._thread.start()
+            thread = threading.Thread(target=self._run, daemon=True, name="ahead")
+            thread.start()
+            self._thread = thread
+        self._is_free.acquire()
         self._work = work
         self._has_work.release()
 
@@ -51,6 +56,8 @@ class Ahead:
                 self._work()
             except Exception:
                 logger.exception("a message was not answered")
-            finally:
-                self._work = None
-                self._is_free.release()
+            except BaseException:  # without this thread the replica would stand still for ever; the node starts another
+                logger.exception("a replica ends")
+                os._exit(1)
+            self._work = None
+            self._is_free.release()

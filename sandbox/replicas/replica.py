@@ -86,7 +86,10 @@ class Replica:
     def read_ahead(self, requests: list[Pending]) -> None:
         """Begin with a message while the one before is computed; in `answer` all goes on as if this had not been."""
         if self.spec.runtime == "onnx" and self.lookups is None and self.task is not None:
-            self.task.read_ahead(request for request in requests if not request.is_answered)
+            try:
+                self.task.read_ahead(request for request in requests if not request.is_answered)
+            except Exception:  # too little memory, for example: `answer` finds the same, and answers it
+                logger.exception("a message could not be read ahead")
 
     def look_up(self, lookups: Lookups, requests: list[Pending]) -> None:
         """Complete the requests; those of a feature spec are answered then."""

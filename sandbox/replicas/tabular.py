@@ -113,13 +113,13 @@ class TabularTask:
 
         What is wrong with a body is found, and answered, when its turn has come.
         """
-        if not self._is_matrix or self.is_tensor:
+        if not self._is_matrix or not self.is_plain or self.is_tensor:
             return
         for request in requests:
             if len(request.body) >= LARGE_BODY_CHARACTERS:
                 with suppress(OtherWay, InputError, *UNREADABLE):
                     request.matrix = self._arrays(self._rows(request))[0]
-                request.payload = {}
+                    request.payload = {}
 
     def _together(self, tables: list[Table]) -> list[Array]:
         """One array for each model input, of all the tables. Raises OtherWay, and UNREADABLE for strange bodies."""

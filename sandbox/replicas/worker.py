@@ -138,9 +138,12 @@ def _register(replica: Replica) -> None:
         work = partial(_answer, replica, received, requests)
         if received.key:
             replica.read_ahead(requests)
-            ahead.hand_on(work)
-        else:
-            ahead.do(work)
+            try:
+                ahead.hand_on(work)
+                return
+            except RuntimeError:
+                logger.warning("no thread left: message %s is computed without one", received.message_id)
+        ahead.do(work)
 
 
 def _answer(replica: Replica, received: PredictMessage, requests: list[Pending]) -> None:
