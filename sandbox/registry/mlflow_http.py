@@ -1,6 +1,5 @@
 """HTTP to the MLflow server on its UNIX socket: one workspace at a time, errors as the site's own."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,8 @@ from sandbox.registry.artifact_paths import workspace_folder
 WORKSPACE_HEADER = "X-MLFLOW-WORKSPACE"
 STARTING = "The model registry is starting or restarting. Try again in a few seconds."
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
-_CODES = {
-    400: "INVALID_PARAMETER_VALUE",
-    404: "RESOURCE_DOES_NOT_EXIST",
-    405: "BAD_REQUEST",
-    413: "REQUEST_TOO_LARGE",
-    422: "INVALID_PARAMETER_VALUE",
-    503: "TEMPORARILY_UNAVAILABLE",
-}
-"""For answers that name no code."""
-_SCOPE = re.compile(f"{workspace_folder('ws-')}[0-9a-f]+/")
-"""What the proxy puts before an artifact's path, and its caller never wrote."""
+_FILE_CODES = {400: "INVALID_PARAMETER_VALUE", 404: "RESOURCE_DOES_NOT_EXIST", 422: "INVALID_PARAMETER_VALUE"}
+"""For answers about files, which name no code."""
 
 
 class MlflowError(ApiError):
@@ -92,25 +82,30 @@ class MlflowHttp:
 
 def raise_for_answer(response: httpx.Response) -> None:
     """Raise what an error answer of the MLflow server stands for."""
-    if response.is_error:
-        raise error_of(response.status_code, response.content)
+    if not response.is_error:
+        return
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    facts = body if isinstance(body, dict) else {}
+    message = str(facts.get("message") or f"The model registry answered {response.status_code}.")
+    if facts.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
+        raise ResourceDoesNotExist(message)
+    raise MlflowError(response.status_code, str(facts.get("error_code", "INTERNAL_ERROR")), message)
 
 
-def error_of(status: int, content: bytes) -> ApiError:
-    """The error of an answer, with a code that clients know and a sentence.
+def file_error(status: int, content: bytes, mlflow_workspace: str) -> ApiError:
+    """The error of an answer about files: `{"detail": …}` of FastAPI, or MLflow's own `{"error_code": …, "message": …}`.
 
-    Most of MLflow's calls answer `{"error_code", "message"}`; those on files `{"detail"}`, as FastAPI does;
-    what fails in Flask answers a page.
+    The sentence names the path as the caller wrote it, which is below the workspace's folder.
     """
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
         body = None
     facts = body if isinstance(body, dict) else {}
-    detail = facts.get("detail")
-    message = str(facts.get("message") or (detail if isinstance(detail, str) else f"The model registry answered {status}."))
-    message = _SCOPE.sub("", message, count=1)  # one: more were asked for
-    error_code = str(facts.get("error_code") or _CODES.get(status, "INTERNAL_ERROR"))
-    if error_code == "RESOURCE_DOES_NOT_EXIST":
-        return ResourceDoesNotExist(message)
-    return MlflowError(status, error_code, message)
+    said = facts.get("message") or facts.get("detail")
+    message = said if isinstance(said, str) else f"The model registry answered {status}."
+    error_code = facts.get("error_code") or _FILE_CODES.get(status, "INTERNAL_ERROR")
+    return MlflowError(status, str(error_code), message.replace(f"{workspace_folder(mlflow_workspace)}/", "", 1))

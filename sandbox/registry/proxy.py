@@ -32,7 +32,7 @@ from sandbox.registry import credentials, mlflow_store, version_downloads
 from sandbox.registry.artifact_paths import scoped_path
 from sandbox.registry.artifact_uris import as_dbfs, is_databricks_client
 from sandbox.registry.body_rules import checked_body, checked_query
-from sandbox.registry.mlflow_http import STARTING, WORKSPACE_HEADER, error_of
+from sandbox.registry.mlflow_http import STARTING, WORKSPACE_HEADER, file_error
 from sandbox.registry.routes import ARTIFACTS, NEWER, Kind, Route, find_page_route, find_route
 
 Authenticate = Callable[[bytes], Awaitable[LiveToken | None]]
@@ -113,8 +113,7 @@ class RegistryProxy:
             forwarded = await _forward_json(scope, headers, receive, workspace, experiment_id, is_page=is_page)
         else:
             forwarded = _forward_artifact(scope, workspace, route)
-        as_databricks = route.kind is Kind.JSON and is_databricks_client(headers.get(b"user-agent", b""))
-        await self.send_on(forwarded, send, _databricks_answer(who.workspace_id) if as_databricks else _stream_answer)
+        await self.send_on(forwarded, send, _answer_of(route, who.workspace_id, headers))
 
     async def _sign(self, who: Who, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_json(dict(scope["headers"]), receive)
@@ -129,8 +128,6 @@ class RegistryProxy:
         built = self._client.build_request(request.method, request.url, content=request.content, headers=request.headers)
         try:
             response = await self._client.send(built, stream=True)
-            if response.is_error:
-                raise error_of(response.status_code, await response.aread())
         except httpx.TransportError as error:
             raise TemporarilyUnavailable(STARTING) from error
         try:
@@ -226,6 +223,23 @@ def _scoped_file(workspace: str, path: str) -> str:
 
 
 # --- answers ------------------------------------------------------------------------------------
+
+
+def _answer_of(route: Route, workspace_id: str, headers: Headers) -> Answer:
+    if route.kind is not Kind.JSON:
+        return _file_answer(mlflow_store.mlflow_workspace(workspace_id))
+    return _databricks_answer(workspace_id) if is_databricks_client(headers.get(b"user-agent", b"")) else _stream_answer
+
+
+def _file_answer(mlflow_workspace: str) -> Answer:
+    """What is refused about files gets an error code, which MLflow leaves out there, and loses the workspace's own folder."""
+
+    async def answer(response: httpx.Response, send: Send) -> None:
+        if response.is_error:
+            raise file_error(response.status_code, await response.aread(), mlflow_workspace)
+        await _stream_answer(response, send)
+
+    return answer
 
 
 def _databricks_answer(workspace_id: str) -> Answer:
