@@ -1,6 +1,7 @@
 """People change their own password: what is wrong is said and changes nothing, a change ends all other sessions."""
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from sandbox.workspaces.models import User
@@ -52,6 +53,16 @@ def test_what_is_wrong_is_said_and_changes_nothing(ada: User, sent: dict[str, st
     answer = client.post("/password/", sent)
     assert (answer.status_code, sentence in answer.content.decode()) == (422, True)
     assert not any(typed and f'value="{typed}"' in answer.content.decode() for typed in sent.values())
+    ada.refresh_from_db()
+    assert ada.check_password(OLD)
+
+
+def test_the_old_password_cannot_be_guessed(ada: User) -> None:
+    client = signed_in(OLD)
+    tried = [client.post("/password/", given(old=f"guess {n}")).status_code for n in range(settings.AXES_FAILURE_LIMIT)]
+    assert tried[:-1] == [422] * (settings.AXES_FAILURE_LIMIT - 1)
+    answer = client.post("/password/", given())
+    assert (answer.status_code, "For a quarter of an hour" in answer.content.decode()) == (429, True)
     ada.refresh_from_db()
     assert ada.check_password(OLD)
 
