@@ -1,5 +1,9 @@
 """Bringing database and content up to date, again and again."""
 
+import os
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import pytest
 from config.management.commands.set_up import _content_digest, set_up
 from quizzes.models import Item
 from sandbox.models import User
+from tests.stack import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -40,3 +45,28 @@ def test_changed_content_is_loaded(data_dir: Path) -> None:
     (data_dir / "loaded_content").write_text("the digest of other content")
     set_up()
     assert not Item.objects.filter(retired=True).exists()
+
+
+INTERRUPTED = """
+import sys
+from django.db.migrations.recorder import MigrationRecorder
+note = MigrationRecorder.record_applied
+def stopped(self, app, name):
+    if (app, name) == ("auth", "0001_initial"):
+        raise KeyboardInterrupt
+    note(self, app, name)
+MigrationRecorder.record_applied = stopped
+sys.argv = ["manage.py", "set_up"]
+import manage
+manage.main()
+"""
+
+
+def test_who_is_stopped_while_tables_are_made_starts_again_as_if_nothing_had_been(tmp_path: Path) -> None:
+    """Between the tables of a migration and the note that it was applied."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "DJANGO_", "PYTEST_"))}
+    environment = {**kept, "DATA_DIR": str(tmp_path / "site")}
+    run = partial(subprocess.run, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert "KeyboardInterrupt" in run([sys.executable, "-c", INTERRUPTED]).stderr
+    again = run([sys.executable, "manage.py", "set_up"])
+    assert (again.returncode, "First sign-ins" in again.stdout) == (0, True), again.stderr

@@ -8,7 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from config import first_sign_ins
@@ -43,10 +43,26 @@ def set_up() -> list[first_sign_ins.SignIn]:
 
 def _steps() -> list[first_sign_ins.SignIn]:
     if _migrations_are_pending():
-        call_command("migrate", interactive=False, verbosity=0)
+        _migrate()
     new = first_sign_ins.make_missing_people(settings.DATA_DIR)
     _load_content_if_changed(settings.DATA_DIR / "loaded_content")
     return new
+
+
+def _migrate() -> None:
+    """On SQLite all migrations or none: Django notes some of them only after their tables are there, so who is stopped in between
+    would find a database that can never be migrated. PostgreSQL does not alter tables with pending checks of foreign keys.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor != "sqlite":
+        call_command("migrate", interactive=False, verbosity=0)
+        return
+    connection.disable_constraint_checking()  # which SQLite can do only outside of a transaction
+    try:
+        with transaction.atomic(DEFAULT_DB_ALIAS):
+            call_command("migrate", interactive=False, verbosity=0)
+    finally:
+        connection.enable_constraint_checking()
 
 
 def _load_content_if_changed(stamp: Path) -> None:
