@@ -1,4 +1,4 @@
-"""Which tests may be tried a second time, and whether they passed then.
+"""Which failed tests are worth a second try, which tells what kind of fault theirs is, and whether they passed then.
 
 second_try.py files     prints the files of the failed tests of pytest's last run, when it was a whole run and few failed
 second_try.py passed    fails unless each of them has passed in pytest's last run

@@ -1,4 +1,4 @@
-"""What became of each test of a run, for `.ci/run`, which tells tests that fail by chance from tests that fail."""
+"""What became of each test of a run, for `.ci/run`, which tells faults that need company from those that show alone."""
 
 from typing import Any
 

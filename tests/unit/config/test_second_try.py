@@ -1,4 +1,4 @@
-"""Which failed tests the build tries a second time, and when the second try counts."""
+"""Which failed tests the build tries a second time, to tell what kind of fault theirs is."""
 
 import json
 import subprocess
